@@ -1,0 +1,157 @@
+//! What becomes of an event (L3): verdicts, reasons and rejections, each with a stable code.
+
+use crate::event::Span;
+
+/// The verdict on one received event. Exactly one holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// Its identity and content are known: counted, otherwise without effect.
+    Duplicate,
+    /// Its identity is known with another content: quarantined.
+    Conflict,
+    /// Accepted, but some usage has no price.
+    Unpriced(UnpricedReason),
+    /// Accepted and rated at every charge that selects it.
+    Rated,
+    /// Accepted; no charge selects it.
+    Unmetered,
+}
+
+/// Why a usage has no price: lost revenue, always shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UnpricedReason {
+    /// No customer claims the subject and there is no default plan, or its customer has no plan.
+    NoPlan,
+    /// The subject bears the name of a customer who does not claim it.
+    SubjectNotClaimed,
+    /// The matrix has no cell for these dimension values and no `otherwise`.
+    NoCell,
+    /// The figure does not fit.
+    Overflow,
+    /// Before the customer's `starts_on`.
+    BeforeStart,
+}
+
+impl UnpricedReason {
+    /// All reasons, in order.
+    pub const ALL: [UnpricedReason; 5] = [
+        UnpricedReason::NoPlan,
+        UnpricedReason::SubjectNotClaimed,
+        UnpricedReason::NoCell,
+        UnpricedReason::Overflow,
+        UnpricedReason::BeforeStart,
+    ];
+
+    /// The stable code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            UnpricedReason::NoPlan => "no_plan",
+            UnpricedReason::SubjectNotClaimed => "subject_not_claimed",
+            UnpricedReason::NoCell => "no_cell",
+            UnpricedReason::Overflow => "overflow",
+            UnpricedReason::BeforeStart => "before_start",
+        }
+    }
+}
+
+/// Why a record is no event: a stable code for machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RejectCode {
+    /// Not JSON: truncated, trailing bytes, bare NaN ...
+    JsonInvalid,
+    /// JSON, but not an object.
+    JsonNotObject,
+    /// Bytes that are no UTF-8.
+    Utf8Invalid,
+    /// Objects or arrays nested too deep.
+    NestingTooDeep,
+    /// The record is longer than a record may be.
+    RecordTooLong,
+    /// A key stands twice in one object.
+    KeyDuplicate,
+    /// A required attribute is missing or empty.
+    AttributeMissing,
+    /// An attribute has the wrong JSON type or is too long.
+    AttributeInvalid,
+    /// `specversion` is not 1.0.
+    SpecversionUnsupported,
+    /// `time` is not RFC 3339, or the mapping's format does not fit.
+    TimeInvalid,
+    /// `time` is outside 1970 to 2199.
+    TimeOutOfRange,
+    /// A value is no decimal number.
+    ValueInvalid,
+    /// A value has more decimals than its meter keeps.
+    ValueTooFine,
+    /// A value is beyond 10^24 at its meter's scale.
+    ValueTooLarge,
+    /// A value is negative and its meter does not allow that.
+    ValueNegative,
+    /// A dimension is an object, an array or too long.
+    DimensionInvalid,
+    /// A row has another number of columns than the header, or broken quotes.
+    RowMalformed,
+    /// The event's type is reserved for Weir (`weir.*`).
+    TypeReserved,
+}
+
+impl RejectCode {
+    /// All codes, in order.
+    pub const ALL: [RejectCode; 18] = [
+        RejectCode::JsonInvalid,
+        RejectCode::JsonNotObject,
+        RejectCode::Utf8Invalid,
+        RejectCode::NestingTooDeep,
+        RejectCode::RecordTooLong,
+        RejectCode::KeyDuplicate,
+        RejectCode::AttributeMissing,
+        RejectCode::AttributeInvalid,
+        RejectCode::SpecversionUnsupported,
+        RejectCode::TimeInvalid,
+        RejectCode::TimeOutOfRange,
+        RejectCode::ValueInvalid,
+        RejectCode::ValueTooFine,
+        RejectCode::ValueTooLarge,
+        RejectCode::ValueNegative,
+        RejectCode::DimensionInvalid,
+        RejectCode::RowMalformed,
+        RejectCode::TypeReserved,
+    ];
+
+    /// The stable code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            RejectCode::JsonInvalid => "json_invalid",
+            RejectCode::JsonNotObject => "json_not_object",
+            RejectCode::Utf8Invalid => "utf8_invalid",
+            RejectCode::NestingTooDeep => "nesting_too_deep",
+            RejectCode::RecordTooLong => "record_too_long",
+            RejectCode::KeyDuplicate => "key_duplicate",
+            RejectCode::AttributeMissing => "attribute_missing",
+            RejectCode::AttributeInvalid => "attribute_invalid",
+            RejectCode::SpecversionUnsupported => "specversion_unsupported",
+            RejectCode::TimeInvalid => "time_invalid",
+            RejectCode::TimeOutOfRange => "time_out_of_range",
+            RejectCode::ValueInvalid => "value_invalid",
+            RejectCode::ValueTooFine => "value_too_fine",
+            RejectCode::ValueTooLarge => "value_too_large",
+            RejectCode::ValueNegative => "value_negative",
+            RejectCode::DimensionInvalid => "dimension_invalid",
+            RejectCode::RowMalformed => "row_malformed",
+            RejectCode::TypeReserved => "type_reserved",
+        }
+    }
+}
+
+/// A record that did not become an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// Position in the file, counted from the chunk's `first_position`.
+    pub position: u32,
+    /// For machines.
+    pub code: RejectCode,
+    /// For people: names the key and says what is wrong; one sentence without the position.
+    pub sentence: String,
+    /// The record itself in the chunk's text, cut off at a limit.
+    pub record: Span,
+}
