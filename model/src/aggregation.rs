@@ -87,6 +87,13 @@ pub struct LatestEvent {
     pub value: Quantity,
 }
 
+impl LatestEvent {
+    fn is_before(&self, other: &Observation<'_>) -> bool {
+        (self.time, self.source.as_ref(), self.id.as_ref(), self.value)
+            < (other.time, other.source, other.id, other.value)
+    }
+}
+
 impl FoldState {
     /// The state of no events; `None` for additive aggregations, which have none.
     pub fn new(aggregation: Aggregation) -> Option<FoldState> {
@@ -105,8 +112,7 @@ impl FoldState {
             FoldState::Max(greatest) => *greatest = (*greatest).max(Some(observation.value)),
             FoldState::Min(least) => *least = Some(least.map_or(observation.value, |v| v.min(observation.value))),
             FoldState::Latest(latest) => {
-                let key = (observation.time, observation.source, observation.id, observation.value);
-                if latest.as_ref().is_none_or(|l| (l.time, l.source.as_ref(), l.id.as_ref(), l.value) < key) {
+                if latest.as_ref().is_none_or(|event| event.is_before(observation)) {
                     *latest = Some(LatestEvent {
                         time: observation.time,
                         source: observation.source.into(),
@@ -118,6 +124,20 @@ impl FoldState {
             FoldState::Unique(values) => {
                 values.insert(observation.distinct);
             }
+        }
+    }
+
+    /// The quantity that [`FoldState::observe`] would lead to. Lets rating refuse a usage without having to undo it.
+    pub fn quantity_with(&self, observation: &Observation<'_>, one: Quantity) -> Result<Quantity, Overflow> {
+        match self {
+            FoldState::Max(greatest) => Ok(greatest.map_or(observation.value, |v| v.max(observation.value))),
+            FoldState::Min(least) => Ok(least.map_or(observation.value, |v| v.min(observation.value))),
+            FoldState::Latest(latest) => match latest {
+                Some(event) if !event.is_before(observation) => Ok(event.value),
+                _ => Ok(observation.value),
+            },
+            FoldState::Unique(values) if values.contains(&observation.distinct) => self.quantity(one),
+            FoldState::Unique(_) => self.quantity(one)?.checked_add(one),
         }
     }
 

@@ -30,6 +30,13 @@ pub struct PayloadDigest(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Digest(pub u128);
 
+/// The home shard of a route key: the low half of its hash modulo the shard count (at least 1).
+pub fn shard_of(route: RouteHash, shards: u16) -> usize {
+    let [low, _] = split(route.0);
+    let shard = low.checked_rem(u64::from(shards)).expect("a deployment has at least one shard");
+    usize::from(u16::try_from(shard).unwrap_or(0))
+}
+
 impl HashKey {
     /// The fixed key of `weir run`.
     pub const FILES: HashKey = HashKey::new(*b"weir.run/files.1");

@@ -17,6 +17,7 @@
 pub mod aggregation;
 pub mod calendar;
 pub mod catalog;
+pub mod charge;
 pub mod currency;
 pub mod decimal;
 pub mod event;
@@ -27,5 +28,6 @@ pub mod number;
 pub mod price;
 pub mod rated;
 pub mod rounding;
+pub mod share;
 pub mod time;
 pub mod verdict;

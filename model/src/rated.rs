@@ -5,7 +5,7 @@ use crate::catalog::{ChargeIdx, CustomerIdx, PlanIdx};
 use crate::hash::Digest;
 use crate::number::{Amount, Quantity};
 use crate::price::CellIdx;
-use crate::time::Period;
+use crate::time::{Instant, Period};
 use crate::verdict::Verdict;
 
 /// What applying one [`EventBatch`](crate::event::EventBatch) did.
@@ -100,6 +100,22 @@ pub struct CustomerPeriod {
     pub sealed: bool,
     /// Buckets with usage and those that owe P(0) without; sorted by (charge, group, cell).
     pub buckets: Vec<BucketTotal>,
+}
+
+impl CustomerPeriod {
+    /// Room for a period that is filled in later.
+    pub fn empty() -> CustomerPeriod {
+        let nowhere = Period { start: Instant::default(), end: Instant::default() };
+        CustomerPeriod {
+            customer: String::new(),
+            declared: None,
+            plan: PlanIdx::default(),
+            period: nowhere,
+            active: nowhere,
+            sealed: false,
+            buckets: Vec::new(),
+        }
+    }
 }
 
 /// The total of one bucket.

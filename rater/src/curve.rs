@@ -1,0 +1,104 @@
+//! Fast evaluation of prices that are piecewise linear and exact at the amount scale (most of them): one multiplication of
+//! two 64-bit numbers and one addition per event. Everything else takes the exact 256-bit way in `model`.
+//!
+//! A curve is the allowance and the price of one charge and cell, compiled once. It must agree with
+//! `Charge::cumulative_amount` to the last digit; a property test says so.
+
+use weir_model::catalog::Charge;
+use weir_model::number::{Amount, Overflow, Quantity};
+use weir_model::price::{Cumulative, Tier};
+
+/// Above which quantity a piece holds, and A(Q) = base + (Q - origin) x slope there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Piece {
+    above: i64,
+    origin: i64,
+    slope: i64,
+    base: i128,
+}
+
+/// A piecewise linear function from quantity to amount, for quantities in 0..2^63.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Curve {
+    first: Piece,
+    rest: Box<[Piece]>,
+}
+
+impl Curve {
+    /// Compiles a charge's price in one cell. `None`: it needs the exact way (blocks, amounts finer than 18 decimals
+    /// per scaled unit, bounds beyond 2^63).
+    pub fn compile(charge: &Charge, price: Cumulative<'_>) -> Option<Curve> {
+        let allowance = i64::try_from(charge.allowance.unwrap_or_default().scaled()).ok()?;
+        let mut pieces = match price {
+            Cumulative::Unit(unit) => {
+                let slope = exact_slope(unit.unit_amount.scaled(), unit.per.scaled())?;
+                vec![Piece { above: 0, origin: 0, slope, base: 0 }]
+            }
+            Cumulative::Graduated(price) => tier_pieces(price.tiers.with_lower(), price.unit, graduated_base)?,
+            Cumulative::Volume(price) => tier_pieces(price.tiers.with_lower(), price.unit, volume_base)?,
+            Cumulative::Package(_) => return None,
+        };
+        if allowance > 0 {
+            for piece in &mut pieces {
+                piece.above = piece.above.checked_add(allowance)?;
+                piece.origin = piece.origin.checked_add(allowance)?;
+            }
+            let free = pieces.first().map_or(0, |piece| piece.base);
+            pieces.insert(0, Piece { above: 0, origin: 0, slope: 0, base: free });
+        }
+        let (first, rest) = pieces.split_first()?;
+        Some(Curve { first: *first, rest: rest.into() })
+    }
+
+    /// A(Q). `None`: outside the curve's range, take the exact way.
+    pub fn amount(&self, quantity: Quantity) -> Option<Result<Amount, Overflow>> {
+        let quantity = i64::try_from(quantity.scaled()).ok().filter(|quantity| *quantity >= 0)?;
+        // Tiers are few: a scan without branches on the data beats a search.
+        let piece = self.rest.iter().take_while(|piece| quantity > piece.above).last().unwrap_or(&self.first);
+        let beyond = i128::from(quantity.checked_sub(piece.origin)?);
+        // Two 64-bit factors cannot overflow 128 bits.
+        let part = beyond.wrapping_mul(i128::from(piece.slope));
+        Some(piece.base.checked_add(part).ok_or(Overflow).and_then(Amount::from_scaled))
+    }
+}
+
+type Base = fn(&Tier, &Piece) -> Option<(i64, i128)>;
+
+/// One piece per tier; `base` says where its line starts, given the piece before.
+fn tier_pieces<'a>(
+    tiers: impl Iterator<Item = (Quantity, &'a Tier)>,
+    unit: i128,
+    base: Base,
+) -> Option<Vec<Piece>> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut before = Piece { above: 0, origin: 0, slope: 0, base: 0 };
+    for (lower, tier) in tiers {
+        if tier.per.is_some() {
+            return None;
+        }
+        let above = i64::try_from(lower.scaled()).ok()?;
+        let slope = exact_slope(tier.unit_amount.scaled(), unit)?;
+        let (origin, base) = base(tier, &Piece { above, ..before })?;
+        before = Piece { above, origin, slope, base };
+        pieces.push(before);
+    }
+    Some(pieces)
+}
+
+/// The line goes on where the tier before ended, plus the flat amount of entering.
+fn graduated_base(tier: &Tier, before: &Piece) -> Option<(i64, i128)> {
+    let width = i128::from(before.above.checked_sub(before.origin)?);
+    let reached = width.checked_mul(i128::from(before.slope)).and_then(|part| part.checked_add(before.base))?;
+    Some((before.above, reached.checked_add(tier.flat_amount.scaled())?))
+}
+
+/// The line goes through the flat amount at zero.
+fn volume_base(tier: &Tier, _before: &Piece) -> Option<(i64, i128)> {
+    Some((0, tier.flat_amount.scaled()))
+}
+
+/// `unit_amount / unit`, if that is a whole number that fits.
+fn exact_slope(unit_amount: i128, unit: i128) -> Option<i64> {
+    let divides = unit_amount.checked_rem(unit) == Some(0);
+    divides.then(|| unit_amount.checked_div(unit)).flatten().and_then(|slope| i64::try_from(slope).ok())
+}

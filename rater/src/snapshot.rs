@@ -1,0 +1,303 @@
+//! A shard's whole state as bytes and back (design.md 4.7).
+//!
+//! Format 1, little endian: magic, version, catalog hash, shard number and count, then identities, names, customers,
+//! stretches, subjects, combos, buckets, extras, counters; each list led by its length; at the end an XXH3-64 of all
+//! before. A reader refuses what it does not know, whole. Caches (scratch, memo, a subject's latest stretch) are not state.
+
+mod codec;
+
+use std::sync::Arc;
+
+use weir_model::aggregation::{FoldState, LatestEvent};
+use weir_model::catalog::{ChargeIdx, CustomerIdx, MeterIdx, PlanIdx};
+use weir_model::hash::{Digest, Fingerprint, PayloadDigest, RouteHash};
+use weir_model::number::{Amount, Quantity};
+use weir_model::price::CellIdx;
+use weir_model::time::{Instant, Period};
+use weir_model::verdict::UnpricedReason;
+
+use crate::buckets::{Bucket, BucketKey, Buckets, Extra};
+use crate::combos::{Combo, Combos};
+use crate::counters::{Counters, UnpricedUsage};
+use crate::identities::{Admission, Identities};
+use crate::plan::RatingPlan;
+use crate::shard::Shard;
+use crate::subjects::{Customer, NONE, Stretch, Subjects};
+use codec::{Reader, Writer};
+
+/// Version of the format.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Why bytes are no snapshot for this shard.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SnapshotError {
+    /// Another kind of file.
+    #[error("this is no shard snapshot")]
+    NotASnapshot,
+    /// Written by another version.
+    #[error("the snapshot has format {0}; this version reads format {FORMAT_VERSION}")]
+    Version(u32),
+    /// Bits flipped or bytes missing.
+    #[error("the snapshot is damaged: its checksum does not match")]
+    Damaged,
+    /// Made under another catalog.
+    #[error("the snapshot belongs to another catalog: rate from the start, or restore with the catalog it was made with")]
+    OtherCatalog,
+    /// The checksum fits but the content contradicts itself.
+    #[error("the snapshot contradicts itself: {0}")]
+    Invalid(&'static str),
+}
+
+impl Shard {
+    /// The shard's state.
+    pub fn snapshot(&self) -> Vec<u8> {
+        let mut out = Writer::new(FORMAT_VERSION);
+        out.u64(self.plan.catalog().hash);
+        out.u16(self.number);
+        out.u16(self.shards);
+        out.list(self.identities.len(), self.identities.iter(), |out, (fingerprint, payload)| {
+            out.u128(fingerprint.0);
+            out.u64(payload.0);
+        });
+        write_subjects(&mut out, &self.subjects);
+        out.all(self.combos.entries(), |out, combo| {
+            out.all(&combo.group, |out, value| out.bytes(value.as_bytes()));
+            out.u32(combo.cell.0);
+        });
+        out.all(self.buckets.as_slice(), |out, bucket| {
+            let key = bucket.key();
+            out.u32(key.stretch);
+            out.u32(key.charge.0);
+            out.u32(key.combo);
+            out.u64(bucket.events());
+            out.i128(bucket.quantity.scaled());
+            out.i128(bucket.amount.scaled());
+            out.u128(bucket.digest.0);
+        });
+        out.all(self.buckets.extras(), write_extra);
+        write_counters(&mut out, &self.counters);
+        out.option(self.latest, |out, (time, end)| {
+            out.i64(time.micros());
+            out.i64(end.micros());
+        });
+        out.finish()
+    }
+
+    /// The shard that wrote `bytes`, under the same compiled catalog.
+    pub fn restore(bytes: &[u8], plan: Arc<RatingPlan>) -> Result<Shard, SnapshotError> {
+        let mut from = Reader::open(bytes, FORMAT_VERSION)?;
+        if from.u64()? != plan.catalog().hash {
+            return Err(SnapshotError::OtherCatalog);
+        }
+        let (number, shards) = (from.u16()?, from.u16()?);
+        let mut shard = Shard::new(number, shards, Arc::clone(&plan));
+        shard.identities = read_identities(&mut from)?;
+        read_subjects(&mut from, &plan, &mut shard.subjects)?;
+        let combos = from.list(|from| {
+            let group: Vec<Box<str>> = from.list(|from| from.text().map(Box::from))?;
+            Ok(Combo { group: group.into(), cell: CellIdx(from.u32()?) })
+        })?;
+        shard.combos = Combos::from_entries(combos).ok_or(SnapshotError::Invalid("combinations"))?;
+        let buckets = from.list(read_bucket)?;
+        let extras = from.list(read_extra)?;
+        shard.buckets = Buckets::from_parts(buckets, extras).ok_or(SnapshotError::Invalid("buckets"))?;
+        shard.counters = read_counters(&mut from)?;
+        shard.latest = from.option(|from| Ok((Instant::from_micros(from.i64()?), Instant::from_micros(from.i64()?))))?;
+        from.end()?;
+        shard.check_references()?;
+        Ok(shard)
+    }
+
+    /// Every number in a restored state names something that is there.
+    fn check_references(&self) -> Result<(), SnapshotError> {
+        let has = |number: u32, len: usize| usize::try_from(number).is_ok_and(|number| number < len);
+        let Subjects { subjects, customers, stretches, .. } = &self.subjects;
+        let charges = self.plan.catalog().charges.len();
+        let subjects_ok = subjects.iter().all(|s| s.customer == NONE || has(s.customer, customers.len()));
+        // A chain of stretches only leads back, so that following it ends.
+        let stretches_ok = (0_u32..).zip(stretches).all(|(number, stretch)| {
+            has(stretch.customer, customers.len()) && (stretch.previous == NONE || stretch.previous < number)
+        });
+        let customers_ok = customers.iter().all(|customer| {
+            (customer.last_stretch == NONE || has(customer.last_stretch, stretches.len()))
+                && has(customer.plan.0, self.plan.catalog().plans.len())
+                && customer.declared.is_none_or(|declared| has(declared.0, self.plan.catalog().customers.len()))
+                && !self.subjects.name(customer).is_empty()
+        });
+        let buckets_ok = self.buckets.as_slice().iter().all(|bucket| {
+            let key = bucket.key();
+            let charge_ok = has(key.charge.0, charges) && {
+                let (compiled, _) = self.plan.charge(key.charge);
+                !compiled.has_extra || self.buckets.extra(bucket).is_some()
+            };
+            charge_ok && has(key.stretch, stretches.len()) && has(key.combo, self.combos.entries().len())
+        });
+        match (subjects_ok && customers_ok, stretches_ok, buckets_ok) {
+            (true, true, true) => Ok(()),
+            (false, ..) => Err(SnapshotError::Invalid("subjects")),
+            (_, false, _) => Err(SnapshotError::Invalid("stretches")),
+            (.., false) => Err(SnapshotError::Invalid("buckets")),
+        }
+    }
+}
+
+fn read_identities(from: &mut Reader<'_>) -> Result<Identities, SnapshotError> {
+    let list = from.list(|from| Ok((Fingerprint(from.u128()?), PayloadDigest(from.u64()?))))?;
+    let mut identities = Identities::with_capacity(list.len());
+    for (fingerprint, payload) in list {
+        if identities.admit(fingerprint, payload) != Admission::New {
+            return Err(SnapshotError::Invalid("identities"));
+        }
+    }
+    Ok(identities)
+}
+
+fn write_subjects(out: &mut Writer, subjects: &Subjects) {
+    out.bytes(subjects.names.as_bytes());
+    out.all(&subjects.customers, |out, customer| {
+        out.option(customer.declared, |out, declared| out.u32(declared.0));
+        out.u32(customer.plan.0);
+        out.u64(customer.name_start);
+        out.u32(customer.name_len);
+        out.u32(customer.last_stretch);
+    });
+    out.all(&subjects.stretches, |out, stretch| {
+        out.u32(stretch.customer);
+        out.u32(stretch.previous);
+        out.i64(stretch.period.start.micros());
+        out.i64(stretch.period.end.micros());
+    });
+    out.all(&subjects.subjects, |out, subject| {
+        out.u128(subject.hash.0);
+        out.u32(subject.customer);
+    });
+}
+
+fn read_subjects(from: &mut Reader<'_>, plan: &RatingPlan, into: &mut Subjects) -> Result<(), SnapshotError> {
+    let customers_max = plan.catalog().customers.len();
+    into.names = from.text()?.to_owned();
+    let customers = from.list(|from| {
+        let declared = from.option(|from| from.u32().map(CustomerIdx))?;
+        Ok(Customer {
+            declared: declared.filter(|declared| declared.at() < customers_max),
+            plan: PlanIdx(from.u32()?),
+            name_start: from.u64()?,
+            name_len: from.u32()?,
+            last_stretch: from.u32()?,
+        })
+    })?;
+    customers.into_iter().for_each(|customer| into.restore_customer(customer));
+    into.stretches = from.list(|from| {
+        let (customer, previous) = (from.u32()?, from.u32()?);
+        let period = Period { start: Instant::from_micros(from.i64()?), end: Instant::from_micros(from.i64()?) };
+        Ok(Stretch { customer, previous, period })
+    })?;
+    let subjects = from.list(|from| Ok((RouteHash(from.u128()?), from.u32()?)))?;
+    subjects.into_iter().for_each(|(hash, customer)| into.restore(hash, customer));
+    Ok(())
+}
+
+fn read_bucket(from: &mut Reader<'_>) -> Result<Bucket, SnapshotError> {
+    let key = BucketKey { stretch: from.u32()?, charge: ChargeIdx(from.u32()?), combo: from.u32()? };
+    let events = from.u64()?;
+    let quantity = Quantity::from_scaled(from.i128()?);
+    let mut bucket = Bucket::new(key, quantity, read_amount(from)?);
+    bucket.set_events(events);
+    bucket.digest = Digest(from.u128()?);
+    Ok(bucket)
+}
+
+fn read_amount(from: &mut Reader<'_>) -> Result<Amount, SnapshotError> {
+    Amount::from_scaled(from.i128()?).map_err(|_| SnapshotError::Invalid("amounts"))
+}
+
+fn write_extra(out: &mut Writer, extra: &Extra) {
+    out.i128(extra.quantity.scaled());
+    out.i128(extra.own.scaled());
+    match &extra.fold {
+        None => out.u16(0),
+        Some(FoldState::Max(value)) => {
+            out.u16(1);
+            out.option(*value, |out, value| out.i128(value.scaled()));
+        }
+        Some(FoldState::Min(value)) => {
+            out.u16(2);
+            out.option(*value, |out, value| out.i128(value.scaled()));
+        }
+        Some(FoldState::Latest(latest)) => {
+            out.u16(3);
+            out.option(latest.as_ref(), |out, event| {
+                out.i64(event.time.micros());
+                out.bytes(&event.source);
+                out.bytes(&event.id);
+                out.i128(event.value.scaled());
+            });
+        }
+        Some(FoldState::Unique(values)) => {
+            out.u16(4);
+            out.list(values.len(), values.iter(), |out, value| out.u128(*value));
+        }
+    }
+}
+
+fn read_extra(from: &mut Reader<'_>) -> Result<Extra, SnapshotError> {
+    let quantity = Quantity::from_scaled(from.i128()?);
+    let own = read_amount(from)?;
+    let value = |from: &mut Reader<'_>| from.i128().map(Quantity::from_scaled);
+    let fold = match from.u16()? {
+        0 => None,
+        1 => Some(FoldState::Max(from.option(value)?)),
+        2 => Some(FoldState::Min(from.option(value)?)),
+        3 => Some(FoldState::Latest(from.option(|from| {
+            Ok(LatestEvent {
+                time: Instant::from_micros(from.i64()?),
+                source: from.bytes()?.into(),
+                id: from.bytes()?.into(),
+                value: value(from)?,
+            })
+        })?)),
+        4 => Some(FoldState::Unique(from.list(Reader::u128)?.into_iter().collect())),
+        _ => return Err(SnapshotError::Invalid("aggregations")),
+    };
+    Ok(Extra { fold, quantity, own })
+}
+
+fn write_counters(out: &mut Writer, counters: &Counters) {
+    let Counters { duplicate, conflict, rated, unpriced, unmetered, rows, rows_digest, unpriced_usage } = counters;
+    for counter in [duplicate, conflict, rated, unpriced, unmetered, rows] {
+        out.u64(*counter);
+    }
+    out.u128(rows_digest.0);
+    out.list(unpriced_usage.len(), unpriced_usage.iter(), |out, ((reason, meter), usage)| {
+        out.bytes(reason.code().as_bytes());
+        out.option(*meter, |out, meter| out.u32(meter.0));
+        out.u64(usage.count);
+        out.option(usage.quantity, |out, quantity| out.i128(quantity.scaled()));
+    });
+}
+
+fn read_counters(from: &mut Reader<'_>) -> Result<Counters, SnapshotError> {
+    let mut counters = Counters {
+        duplicate: from.u64()?,
+        conflict: from.u64()?,
+        rated: from.u64()?,
+        unpriced: from.u64()?,
+        unmetered: from.u64()?,
+        rows: from.u64()?,
+        rows_digest: Digest(from.u128()?),
+        ..Counters::default()
+    };
+    let usages = from.list(|from| {
+        let code = from.text()?;
+        let reason = UnpricedReason::ALL.into_iter().find(|reason| reason.code() == code);
+        let reason = reason.ok_or(SnapshotError::Invalid("reasons"))?;
+        let meter = from.option(|from| from.u32().map(MeterIdx))?;
+        let usage = UnpricedUsage {
+            count: from.u64()?,
+            quantity: from.option(|from| from.i128().map(Quantity::from_scaled))?,
+        };
+        Ok(((reason, meter), usage))
+    })?;
+    counters.unpriced_usage.extend(usages);
+    Ok(counters)
+}

@@ -1,0 +1,245 @@
+//! Subjects, the customers they belong to, and each customer's stretches: one period under one plan.
+//!
+//! A subject is known by the 128-bit keyed hash that routed it, as exact as dedup is; its text is kept once. Beside it
+//! stands the stretch of its latest event, so that the usual event needs no calendar.
+#![expect(clippy::arithmetic_side_effects, reason = "slot positions, masked; no money here")]
+
+use weir_model::catalog::{CustomerIdx, PlanIdx};
+use weir_model::hash::RouteHash;
+use weir_model::time::{Instant, Period};
+use weir_model::verdict::UnpricedReason;
+
+use crate::plan::{Owner, RatingPlan};
+use crate::{at, next_index};
+
+/// Stands for "none" among numbers of customers and stretches.
+pub const NONE: u32 = u32::MAX;
+
+/// A subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subject {
+    /// Keyed hash of its text.
+    pub hash: RouteHash,
+    /// Its customer's number, or [`NONE`].
+    pub customer: u32,
+    /// The stretch of its latest event, or [`NONE`].
+    pub stretch: u32,
+    /// That stretch's period.
+    period: Period,
+}
+
+/// A customer as this shard knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Customer {
+    /// Who it is in the catalog; `None`: a subject that nobody claims is its own customer.
+    pub declared: Option<CustomerIdx>,
+    /// Its plan.
+    pub plan: PlanIdx,
+    /// Range of its id in the shard's names.
+    pub name_start: u64,
+    /// Length of its id.
+    pub name_len: u32,
+    /// Its latest stretch, or [`NONE`].
+    pub last_stretch: u32,
+}
+
+/// One period of a customer under one plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// The customer's number.
+    pub customer: u32,
+    /// The customer's stretch before, or [`NONE`].
+    pub previous: u32,
+    /// The billing period.
+    pub period: Period,
+}
+
+/// Who belongs to whom, in one shard.
+#[derive(Debug)]
+pub struct Subjects {
+    slots: Vec<u32>,
+    shift: u32,
+    pub(crate) subjects: Vec<Subject>,
+    pub(crate) customers: Vec<Customer>,
+    pub(crate) stretches: Vec<Stretch>,
+    pub(crate) names: String,
+    /// Customers of the catalog, by their position there.
+    declared: Vec<u32>,
+}
+
+const SLOTS_MIN: usize = 1 << 8;
+
+impl Subjects {
+    /// Nobody yet.
+    pub fn new(plan: &RatingPlan) -> Subjects {
+        Subjects {
+            slots: vec![NONE; SLOTS_MIN],
+            shift: 64 - SLOTS_MIN.trailing_zeros(),
+            subjects: Vec::new(),
+            customers: Vec::new(),
+            stretches: Vec::new(),
+            names: String::new(),
+            declared: vec![NONE; plan.catalog().customers.len()],
+        }
+    }
+
+    /// Brings a subject's slot into the cache.
+    pub fn touch_slot(&self, hash: RouteHash) -> u32 {
+        self.slots.get(self.home(hash)).copied().unwrap_or(NONE)
+    }
+
+    /// Brings the subject that a slot names into the cache.
+    pub fn touch_subject(&self, slot: u32) -> u32 {
+        self.subjects.get(at(slot)).map_or(0, |subject| subject.stretch)
+    }
+
+    /// The subject's number; it is entered with its owner if it is new. `text` gives its name then.
+    pub fn intern<'a>(&mut self, plan: &RatingPlan, hash: RouteHash, text: impl Fn() -> &'a str) -> u32 {
+        let mask = self.slots.len() - 1;
+        let mut position = self.home(hash);
+        loop {
+            let number = self.slots.get(position & mask).copied().unwrap_or(NONE);
+            match self.subjects.get(at(number)) {
+                Some(subject) if subject.hash == hash => return number,
+                Some(_) => position += 1,
+                None => return self.enter(plan, hash, text()),
+            }
+        }
+    }
+
+    /// The stretch that an event of `subject` at `time` belongs to, the end of its period, and its plan.
+    pub fn stretch(
+        &mut self,
+        plan: &RatingPlan,
+        subject: u32,
+        time: Instant,
+    ) -> Result<(u32, Instant, PlanIdx), UnpricedReason> {
+        let known = *self.subjects.get(at(subject)).expect("subject numbers come from this table");
+        let Some(customer) = self.customers.get(at(known.customer)) else {
+            return Err(match plan.owner(known.hash) {
+                Owner::Nobody(reason) => reason,
+                _ => UnpricedReason::NoPlan,
+            });
+        };
+        let customer_plan = customer.plan;
+        if known.stretch != NONE && known.period.contains(time) {
+            return Ok((known.stretch, known.period.end, customer_plan));
+        }
+        let stretch = self.find_stretch(plan, known.customer, time)?;
+        let period = self.stretches.get(at(stretch)).expect("just found").period;
+        if let Some(subject) = self.subjects.get_mut(at(subject)) {
+            subject.stretch = stretch;
+            subject.period = period;
+        }
+        Ok((stretch, period.end, customer_plan))
+    }
+
+    /// A customer's id.
+    pub fn name(&self, customer: &Customer) -> &str {
+        let start = usize::try_from(customer.name_start).unwrap_or(usize::MAX);
+        self.names.get(start..start.saturating_add(at(customer.name_len))).unwrap_or_default()
+    }
+
+    /// The owner of a customer's usage, as [`RatingPlan::periods`] wants it.
+    pub fn owner(customer: &Customer) -> Owner {
+        match customer.declared {
+            Some(declared) => Owner::Declared(declared, customer.plan),
+            None => Owner::Itself(customer.plan),
+        }
+    }
+
+    /// Enters a subject as a snapshot kept it: its latest stretch is found again when it is needed.
+    pub fn restore(&mut self, hash: RouteHash, customer: u32) {
+        self.push(Subject { hash, customer, stretch: NONE, period: Period { start: Instant::default(), end: Instant::default() } });
+    }
+
+    /// Enters a customer as a snapshot kept it.
+    pub fn restore_customer(&mut self, customer: Customer) {
+        let number = next_index(self.customers.len());
+        if let Some(slot) = customer.declared.and_then(|declared| self.declared.get_mut(declared.at())) {
+            *slot = number;
+        }
+        self.customers.push(customer);
+    }
+
+    fn enter(&mut self, plan: &RatingPlan, hash: RouteHash, text: &str) -> u32 {
+        let customer = match plan.owner(hash) {
+            Owner::Nobody(_) => NONE,
+            Owner::Itself(plan) => self.new_customer(None, plan, text),
+            Owner::Declared(declared, customer_plan) => match self.declared.get(declared.at()) {
+                Some(&known) if known != NONE => known,
+                _ => {
+                    let id = plan.catalog().customers.get(declared.at()).map_or("", |customer| customer.id.as_str());
+                    let number = self.new_customer(Some(declared), customer_plan, id);
+                    if let Some(slot) = self.declared.get_mut(declared.at()) {
+                        *slot = number;
+                    }
+                    number
+                }
+            },
+        };
+        self.restore(hash, customer);
+        next_index(self.subjects.len().saturating_sub(1))
+    }
+
+    fn new_customer(&mut self, declared: Option<CustomerIdx>, plan: PlanIdx, name: &str) -> u32 {
+        let number = next_index(self.customers.len());
+        let name_start = u64::try_from(self.names.len()).unwrap_or(u64::MAX);
+        let name_len = u32::try_from(name.len()).expect("names are bounded by the limit of attributes");
+        self.names.push_str(name);
+        self.customers.push(Customer { declared, plan, name_start, name_len, last_stretch: NONE });
+        number
+    }
+
+    fn find_stretch(&mut self, plan: &RatingPlan, number: u32, time: Instant) -> Result<u32, UnpricedReason> {
+        let customer = self.customers.get_mut(at(number)).ok_or(UnpricedReason::NoPlan)?;
+        let mut candidate = customer.last_stretch;
+        while let Some(stretch) = self.stretches.get(at(candidate)) {
+            if stretch.period.contains(time) {
+                return Ok(candidate);
+            }
+            candidate = stretch.previous;
+        }
+        let owner = Subjects::owner(customer);
+        let periods = plan.periods(owner).ok_or(UnpricedReason::NoPlan)?;
+        if plan.starts_at(owner).is_some_and(|start| time < start) {
+            return Err(UnpricedReason::BeforeStart);
+        }
+        let stretch = next_index(self.stretches.len());
+        self.stretches.push(Stretch { customer: number, previous: customer.last_stretch, period: periods.period_at(time) });
+        customer.last_stretch = stretch;
+        Ok(stretch)
+    }
+
+    fn push(&mut self, subject: Subject) {
+        if self.subjects.len().saturating_mul(3) >= self.slots.len().saturating_mul(2) {
+            let slots = self.slots.len().saturating_mul(2);
+            self.slots = vec![NONE; slots];
+            self.shift = 64 - slots.trailing_zeros();
+            for number in 0..next_index(self.subjects.len()) {
+                self.link(number);
+            }
+        }
+        let number = next_index(self.subjects.len());
+        self.subjects.push(subject);
+        self.link(number);
+    }
+
+    fn link(&mut self, number: u32) {
+        let Some(hash) = self.subjects.get(at(number)).map(|subject| subject.hash) else { return };
+        let mask = self.slots.len() - 1;
+        let mut position = self.home(hash);
+        while self.slots.get(position & mask).is_some_and(|slot| *slot != NONE) {
+            position += 1;
+        }
+        if let Some(slot) = self.slots.get_mut(position & mask) {
+            *slot = number;
+        }
+    }
+
+    /// Routing took the low half of the hash modulo the shard count; the high half is still even inside a shard.
+    fn home(&self, hash: RouteHash) -> usize {
+        let high = u64::try_from(hash.0 >> 64).unwrap_or(0);
+        usize::try_from(high >> self.shift).unwrap_or(usize::MAX)
+    }
+}
