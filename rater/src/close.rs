@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use weir_model::catalog::{ChargeIdx, CustomerIdx, PlanIdx};
+use weir_model::catalog::{Catalog, ChargeIdx, CustomerIdx, PlanIdx};
 use weir_model::hash::{Digest, RouteHash, shard_of};
 use weir_model::number::{Overflow, Quantity};
 use weir_model::price::CellIdx;
@@ -66,6 +66,11 @@ impl<'a> Close<'a> {
         Ok(close)
     }
 
+    /// The catalog that everything was rated under.
+    pub fn catalog(&self) -> &Catalog {
+        self.plan.catalog()
+    }
+
     /// Instant through which this close seals.
     pub fn through(&self) -> Instant {
         self.through
@@ -86,7 +91,7 @@ impl<'a> Close<'a> {
         &self.merged
     }
 
-    /// Every customer's every period, ordered by (period end, period start, customer), one at a time.
+    /// Every customer's every period, ordered by (period end, customer, period start), one at a time.
     pub fn for_each<E>(&self, mut visit: impl FnMut(&CustomerPeriod) -> Result<(), E>) -> Result<(), E> {
         let mut lists: Vec<ShardPeriods<'_>> = self.shards.iter().map(|shard| self.shard_periods(shard)).collect();
         let mut merged = self.merged.iter().peekable();
@@ -196,10 +201,10 @@ impl<'a> Close<'a> {
     }
 }
 
-type Key<'k> = (Instant, Instant, &'k str);
+type Key<'k> = (Instant, &'k str, Instant);
 
 fn key_of(total: &CustomerPeriod) -> Key<'_> {
-    (total.period.end, total.period.start, &total.customer)
+    (total.period.end, &total.customer, total.period.start)
 }
 
 fn order(a: &CustomerPeriod, b: &CustomerPeriod) -> Ordering {
@@ -289,7 +294,7 @@ impl<'c> ShardPeriods<'c> {
 fn stretch_key(shard: &Shard, number: u32) -> Key<'_> {
     let stretch = shard.subjects.stretches.get(at(number)).expect("numbers come from this shard");
     let customer = shard.subjects.customers.get(at(stretch.customer)).expect("stretches have a customer");
-    (stretch.period.end, stretch.period.start, shard.subjects.name(customer))
+    (stretch.period.end, shard.subjects.name(customer), stretch.period.start)
 }
 
 /// For each customer of a shard, whether all of its usage is there.

@@ -102,3 +102,87 @@ fn exact_slope(unit_amount: i128, unit: i128) -> Option<i64> {
     let divides = unit_amount.checked_rem(unit) == Some(0);
     divides.then(|| unit_amount.checked_div(unit)).flatten().and_then(|slope| i64::try_from(slope).ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use weir_model::catalog::{MeterIdx, PlanIdx};
+    use weir_model::charge::BucketRule;
+    use weir_model::decimal::Decimal;
+    use weir_model::number::UnitAmount;
+    use weir_model::price::{CellIdx, Graduated, Price, Tiers, Unit, Volume};
+
+    use super::*;
+
+    fn charge(price: Price, allowance: Option<i128>) -> Charge {
+        Charge {
+            name: String::new(),
+            hash: 0,
+            plan: PlanIdx::default(),
+            meter: MeterIdx::default(),
+            price,
+            price_name: None,
+            filter: vec![],
+            group_by: vec![],
+            allowance: allowance.map(Quantity::from_scaled),
+            round: None,
+        }
+    }
+
+    fn tiers(bounds: &[i128], amounts: &[(i128, i128)]) -> Tiers {
+        let tiers = amounts.iter().enumerate().map(|(i, (unit, flat))| Tier {
+            up_to: bounds.get(i).copied().map(Quantity::from_scaled),
+            unit_amount: UnitAmount::from_decimal(Decimal { mantissa: *unit, scale: 9 }).unwrap(),
+            per: None,
+            flat_amount: Amount::from_decimal(Decimal { mantissa: *flat, scale: 4 }).unwrap(),
+        });
+        Tiers::new(tiers.collect()).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// The curve and the exact 256-bit way agree to the last digit, boundaries included.
+        #[test]
+        fn agrees_with_the_exact_way(
+            widths in prop::collection::vec(1_i128..1_000_000, 0..5),
+            amounts in prop::collection::vec((0_i128..3_000_000_000, 0_i128..100_000), 6),
+            allowance in prop::option::of(0_i128..2_000_000),
+            scale in 0_u32..10,
+            which in 0..3,
+            offset in -2_i128..3,
+            far in 0_i128..i128::from(i64::MAX),
+        ) {
+            let bounds: Vec<i128> = widths.iter().scan(0, |sum, width| { *sum += width; Some(*sum) }).collect();
+            let unit = 10_i128.pow(scale);
+            let tiers = tiers(&bounds, &amounts[..=bounds.len()]);
+            let price = match which {
+                0 => Price::Graduated(Graduated { tiers, unit }),
+                1 => Price::Volume(Volume { tiers, unit }),
+                _ => Price::Unit(Unit {
+                    unit_amount: tiers.as_slice()[0].unit_amount,
+                    per: Quantity::from_scaled(unit),
+                    unit,
+                }),
+            };
+            let charge = charge(price, allowance);
+            let Some(BucketRule::Cumulative(price)) = charge.rule(CellIdx::NONE) else { unreachable!() };
+            let curve = Curve::compile(&charge, price).expect("these prices are exact at 18 decimals");
+            let free = allowance.unwrap_or(0);
+            let near = bounds.iter().map(|bound| bound + free + offset);
+            for quantity in near.chain([0, free, far]).filter(|quantity| (0..i128::from(i64::MAX)).contains(quantity)) {
+                let quantity = Quantity::from_scaled(quantity);
+                let exact = charge.cumulative_amount(price, quantity);
+                prop_assert_eq!(curve.amount(quantity), Some(exact), "{:?}", quantity);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_exact_takes_the_exact_way() {
+        let third = Unit { unit_amount: UnitAmount::from_decimal(Decimal { mantissa: 1, scale: 0 }).unwrap(), per: Quantity::from_scaled(3), unit: 1 };
+        let charge = charge(Price::Unit(third), None);
+        let Some(BucketRule::Cumulative(price)) = charge.rule(CellIdx::NONE) else { unreachable!() };
+        assert_eq!(Curve::compile(&charge, price), None);
+    }
+}

@@ -1,0 +1,30 @@
+//! The `weir` binary as a library: the one place where stages are wired together.
+//!
+//! Owns: the command line, reading files for the pure crates, threads, progress and output. Decides nothing about money.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the command line")]
+// Counts and clocks are printed, never billed.
+#![allow(clippy::cast_precision_loss)]
+
+pub mod check;
+pub mod cli;
+pub mod demo;
+pub mod failure;
+pub mod files;
+pub mod report;
+pub mod run;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command};
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(args) => run::command(&args),
+        Command::Check(args) => check::command(&args),
+        Command::Demo(args) => demo::command(&args),
+    };
+    outcome.unwrap_or_else(|error| failure::explain(&error))
+}

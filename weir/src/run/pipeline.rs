@@ -1,0 +1,391 @@
+//! Spreads a run over threads: reading, decoding, rating and archiving overlap, and the result does not depend on how.
+//!
+//! Every worker both decodes and rates. It owns some of the shards and rates their batches in log order; when nothing is
+//! ready to be rated it reads and decodes the next chunk. Decoded chunks go to all workers over bounded lock-free
+//! queues; how far decoding may run ahead of rating is bounded too, so memory is. The one lock guards the reader and is
+//! taken once per chunk. With an archive, one more thread takes rated chunks in log order and writes them.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use crossbeam_queue::ArrayQueue;
+use weir_ingest::{DecodeScratch, Decoder, Reader};
+use weir_model::event::Chunk;
+use weir_model::rated::ShardOutput;
+use weir_rater::{Rows, Shard};
+
+use super::intake::Intake;
+
+/// Chunks per worker that may be decoded before the slowest worker has rated them.
+const CHUNKS_AHEAD: u64 = 4;
+/// Rated chunks that wait for the archive.
+const ARCHIVE_QUEUE: usize = 8;
+/// How long an idle worker sleeps if nobody wakes it.
+const IDLE: Duration = Duration::from_micros(200);
+
+/// Where rated chunks go, in log order.
+pub trait Sink: Send {
+    /// Takes the outputs of all shards for one chunk.
+    fn append(&mut self, chunk: &Chunk, outputs: &[ShardOutput]) -> Result<()>;
+}
+
+/// What a run's threads leave behind.
+pub struct Rated<S> {
+    /// All shards by number.
+    pub shards: Vec<Shard>,
+    /// What was read.
+    pub intake: Intake,
+    /// The sink, with everything appended.
+    pub sink: Option<S>,
+}
+
+/// How a run is spread.
+#[derive(Debug, Clone, Copy)]
+pub struct Spread {
+    /// Workers, at least 1.
+    pub threads: usize,
+    /// Whether rated rows are kept for the sink.
+    pub rows: Rows,
+}
+
+/// Rates everything that `reader` gives. `on_progress` is called on this thread several times a second.
+pub fn rate<S: Sink>(
+    reader: Reader,
+    decoder: &Decoder,
+    shards: Vec<Shard>,
+    (spread, mut sink): (Spread, Option<S>),
+    mut on_progress: impl FnMut(&weir_ingest::ReadProgress),
+) -> Result<Rated<S>> {
+    let shared = Shared::new(reader, decoder, shards.len(), spread);
+    let mut owned = deal(shards, spread.threads);
+    let (mut rated, mut intake) = (Vec::new(), Intake::default());
+    thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(ARCHIVE_QUEUE);
+        let archive = sink.as_mut().map(|sink| {
+            let shared = &shared;
+            scope.spawn(move || shared.guard(|| archive(sink, &receiver, shared)))
+        });
+        let archived = archive.is_some();
+        let mut workers = Vec::new();
+        for (number, shards) in owned.drain(..).enumerate() {
+            let sender = archived.then(|| sender.clone());
+            let worker = Worker::new(number, shards, sender, &shared);
+            workers.push(scope.spawn(move || worker.shared.guard(|| worker.run())));
+        }
+        drop(sender);
+        shared.introduce(workers.iter().map(|worker| worker.thread().clone()).collect());
+        while !workers.iter().all(thread::ScopedJoinHandle::is_finished) {
+            thread::park_timeout(Duration::from_millis(50));
+            on_progress(&shared.lock_reader().progress());
+        }
+        // The first cause is what the user must read; that others stopped because of it says nothing.
+        let mut failure: Option<anyhow::Error> = None;
+        for worker in workers {
+            match join(worker.join()) {
+                Ok((shards, part)) => {
+                    rated.extend(shards);
+                    intake.add(part);
+                }
+                Err(error) => keep_cause(&mut failure, error),
+            }
+        }
+        if let Some(Err(error)) = archive.map(|archive| join(archive.join())) {
+            keep_cause(&mut failure, error);
+        }
+        failure.map_or(Ok(()), Err)
+    })?;
+    rated.sort_by_key(Shard::number);
+    Ok(Rated { shards: rated, intake, sink })
+}
+
+/// A thread stopped because another one failed.
+#[derive(Debug)]
+struct Stopped;
+
+impl std::fmt::Display for Stopped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("stopped because another part of the run failed")
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+fn keep_cause(failure: &mut Option<anyhow::Error>, error: anyhow::Error) {
+    if failure.as_ref().is_none_or(anyhow::Error::is::<Stopped>) {
+        *failure = Some(error);
+    }
+}
+
+fn join<T>(joined: thread::Result<Result<T>>) -> Result<T> {
+    joined.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        Err(anyhow!("internal error: {}", text.unwrap_or("a thread panicked")))
+    })
+}
+
+/// Shard `s` goes to worker `s mod threads`.
+fn deal(shards: Vec<Shard>, threads: usize) -> Vec<Vec<Shard>> {
+    let mut hands: Vec<Vec<Shard>> = std::iter::repeat_with(Vec::new).take(threads).collect();
+    for (i, shard) in shards.into_iter().enumerate() {
+        hands[i % threads].push(shard);
+    }
+    hands
+}
+
+/// What all threads of a run see.
+struct Shared<'a> {
+    reader: Mutex<Reader>,
+    decoder: &'a Decoder,
+    shards: usize,
+    spread: Spread,
+    /// Decoded chunks on their way to each worker.
+    inboxes: Vec<ArrayQueue<Arc<Chunk>>>,
+    /// Chunks that each worker has rated.
+    rated: Vec<AtomicU64>,
+    /// Chunks read so far.
+    read: AtomicU64,
+    exhausted: AtomicBool,
+    stop: AtomicBool,
+    /// Chunks whose memory can be used again.
+    free_chunks: ArrayQueue<Chunk>,
+    free_outputs: ArrayQueue<ShardOutput>,
+    threads: Mutex<Vec<Thread>>,
+}
+
+impl<'a> Shared<'a> {
+    fn new(reader: Reader, decoder: &'a Decoder, shards: usize, spread: Spread) -> Shared<'a> {
+        let ahead = usize::try_from(CHUNKS_AHEAD).unwrap_or(1).saturating_mul(spread.threads);
+        let in_flight = ahead + spread.threads + ARCHIVE_QUEUE;
+        Shared {
+            reader: Mutex::new(reader),
+            decoder,
+            shards,
+            spread,
+            inboxes: (0..spread.threads).map(|_| ArrayQueue::new(in_flight)).collect(),
+            rated: (0..spread.threads).map(|_| AtomicU64::new(0)).collect(),
+            read: AtomicU64::new(0),
+            exhausted: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+            free_chunks: ArrayQueue::new(in_flight),
+            free_outputs: ArrayQueue::new(in_flight * shards),
+            threads: Mutex::new(Vec::new()),
+        }
+    }
+
+    fn lock_reader(&self) -> std::sync::MutexGuard<'_, Reader> {
+        // A panic elsewhere ends the run anyway; reading progress after it does no harm.
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets workers wake one another.
+    fn introduce(&self, threads: Vec<Thread>) {
+        *self.threads.lock().unwrap_or_else(PoisonError::into_inner) = threads;
+        self.wake_all();
+    }
+
+    fn wake_all(&self) {
+        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            thread.unpark();
+        }
+    }
+
+    /// Runs a thread's work so that its failure or panic stops the others.
+    fn guard<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        struct StopUnlessDone<'s, 'a>(&'s Shared<'a>, bool);
+        impl Drop for StopUnlessDone<'_, '_> {
+            fn drop(&mut self) {
+                if !self.1 {
+                    self.0.stop.store(true, Ordering::Release);
+                    self.0.wake_all();
+                }
+            }
+        }
+        let mut guard = StopUnlessDone(self, false);
+        let done = work();
+        guard.1 = done.is_ok();
+        done
+    }
+
+    /// Whether decoding may run further ahead of the slowest worker.
+    fn may_read(&self) -> bool {
+        let slowest = self.rated.iter().map(|rated| rated.load(Ordering::Acquire)).min().unwrap_or(0);
+        let threads = u64::try_from(self.spread.threads).unwrap_or(u64::MAX);
+        self.read.load(Ordering::Acquire) < slowest + CHUNKS_AHEAD * threads
+    }
+
+    /// Gives a chunk's memory back once nobody reads it any more.
+    fn recycle(&self, chunk: Arc<Chunk>) {
+        if let Some(mut chunk) = Arc::into_inner(chunk) {
+            chunk.clear();
+            // If there is no room, the memory goes back to the allocator.
+            let _ = self.free_chunks.push(chunk);
+        }
+    }
+
+    fn free_output(&self) -> ShardOutput {
+        self.free_outputs.pop().unwrap_or_default()
+    }
+}
+
+/// A chunk that one worker has rated its part of.
+struct RatedPart {
+    chunk: Arc<Chunk>,
+    /// By position in the worker's shards.
+    outputs: Vec<(u16, ShardOutput)>,
+}
+
+struct Worker<'s, 'a> {
+    number: usize,
+    shards: Vec<Shard>,
+    archive: Option<SyncSender<RatedPart>>,
+    shared: &'s Shared<'a>,
+    /// Chunks that came before their turn.
+    early: Vec<Arc<Chunk>>,
+    /// The sequence number of the chunk to rate next.
+    next: u64,
+    scratch: DecodeScratch,
+    output: ShardOutput,
+    intake: Intake,
+}
+
+impl<'s, 'a> Worker<'s, 'a> {
+    fn new(
+        number: usize,
+        shards: Vec<Shard>,
+        archive: Option<SyncSender<RatedPart>>,
+        shared: &'s Shared<'a>,
+    ) -> Worker<'s, 'a> {
+        Worker {
+            number,
+            shards,
+            archive,
+            shared,
+            early: Vec::new(),
+            next: 0,
+            scratch: DecodeScratch::default(),
+            output: ShardOutput::default(),
+            intake: Intake::default(),
+        }
+    }
+
+    fn run(mut self) -> Result<(Vec<Shard>, Intake)> {
+        loop {
+            if self.shared.stop.load(Ordering::Acquire) {
+                return Err(Stopped.into());
+            }
+            if let Some(chunk) = self.take_next() {
+                self.rate(chunk)?;
+                continue;
+            }
+            // Loaded before `read`: once it is set, `read` is final.
+            let exhausted = self.shared.exhausted.load(Ordering::Acquire);
+            if exhausted && self.next == self.shared.read.load(Ordering::Acquire) {
+                return Ok((self.shards, self.intake));
+            }
+            if exhausted || !self.shared.may_read() || !self.decode()? {
+                thread::park_timeout(IDLE);
+            }
+        }
+    }
+
+    /// The chunk whose turn it is, if it has been decoded.
+    fn take_next(&mut self) -> Option<Arc<Chunk>> {
+        while let Some(chunk) = self.shared.inboxes[self.number].pop() {
+            self.early.push(chunk);
+        }
+        let position = self.early.iter().position(|chunk| chunk.sequence == self.next)?;
+        Some(self.early.swap_remove(position))
+    }
+
+    /// Reads and decodes the next chunk for everybody. `false` at the end of the input.
+    fn decode(&mut self) -> Result<bool> {
+        let mut chunk = self.shared.free_chunks.pop().unwrap_or_else(|| Chunk::new(self.shared.shards));
+        let piece = {
+            let mut reader = self.shared.lock_reader();
+            let piece = reader.next(&mut chunk)?;
+            match piece {
+                Some(_) => self.shared.read.fetch_add(1, Ordering::AcqRel),
+                None => u64::from(self.shared.exhausted.swap(true, Ordering::AcqRel)),
+            };
+            piece
+        };
+        let Some(piece) = piece else {
+            self.shared.wake_all();
+            return Ok(false);
+        };
+        weir_ingest::decode(piece, self.shared.decoder, &mut chunk, &mut self.scratch);
+        self.intake.count(&chunk);
+        let chunk = Arc::new(chunk);
+        for inbox in &self.shared.inboxes {
+            let pushed = inbox.push(Arc::clone(&chunk));
+            assert!(pushed.is_ok(), "reading ahead is bounded by what an inbox holds");
+        }
+        drop(chunk);
+        if self.shared.spread.threads > 1 {
+            self.shared.wake_all();
+        }
+        Ok(true)
+    }
+
+    /// Rates this worker's shards of one chunk.
+    fn rate(&mut self, chunk: Arc<Chunk>) -> Result<()> {
+        let mut outputs = Vec::new();
+        for shard in &mut self.shards {
+            let batch = &chunk.batches[usize::from(shard.number())];
+            if self.archive.is_some() {
+                let mut output = self.shared.free_output();
+                shard.apply(&chunk.text, batch, self.shared.spread.rows, &mut output);
+                outputs.push((shard.number(), output));
+            } else {
+                self.output.clear();
+                shard.apply(&chunk.text, batch, Rows::Count, &mut self.output);
+            }
+        }
+        self.next += 1;
+        self.shared.rated[self.number].store(self.next, Ordering::Release);
+        match &self.archive {
+            Some(archive) => archive.send(RatedPart { chunk, outputs }).map_err(|_| Stopped.into()),
+            None => {
+                self.shared.recycle(chunk);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Puts the workers' parts together again and appends chunk after chunk.
+fn archive<S: Sink>(sink: &mut S, parts: &Receiver<RatedPart>, shared: &Shared<'_>) -> Result<()> {
+    let mut waiting: Vec<(Arc<Chunk>, usize, Vec<ShardOutput>)> = Vec::new();
+    let mut next = 0_u64;
+    while let Ok(RatedPart { chunk, outputs }) = parts.recv() {
+        let found = waiting.iter().position(|(known, ..)| known.sequence == chunk.sequence);
+        let position = found.unwrap_or_else(|| {
+            let empty = std::iter::repeat_with(ShardOutput::default).take(shared.shards).collect();
+            waiting.push((Arc::clone(&chunk), 0, empty));
+            waiting.len() - 1
+        });
+        drop(chunk);
+        let (_, parts_in, whole) = &mut waiting[position];
+        *parts_in += 1;
+        for (shard, output) in outputs {
+            whole[usize::from(shard)] = output;
+        }
+        while let Some(ready) = waiting.iter().position(|(chunk, parts_in, _)| {
+            chunk.sequence == next && *parts_in == shared.spread.threads
+        }) {
+            let (chunk, _, outputs) = waiting.swap_remove(ready);
+            sink.append(&chunk, &outputs).context("the run's output could not be written")?;
+            for mut output in outputs {
+                output.clear();
+                let _ = shared.free_outputs.push(output);
+            }
+            shared.recycle(chunk);
+            next += 1;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! Progress with rate and time left on a terminal; silence in pipes.
+
+use std::io::IsTerminal;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use weir_ingest::ReadProgress;
+
+const SIZED: &str = "  {bar:32} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+const ENDLESS: &str = "  {spinner} {bytes}, {bytes_per_sec}";
+
+/// A bar over the bytes read.
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// Starts the bar.
+    pub fn start(progress: &ReadProgress) -> Progress {
+        let target =
+            if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let (bar, template) = match progress.bytes_total {
+            Some(total) => (ProgressBar::with_draw_target(Some(total), target), SIZED),
+            None => (ProgressBar::with_draw_target(None, target), ENDLESS),
+        };
+        // The templates are constants that parse.
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        Progress(bar.with_style(style))
+    }
+
+    /// Shows how far reading has come.
+    pub fn show(&mut self, progress: &ReadProgress) {
+        self.0.set_position(progress.bytes_read);
+    }
+
+    /// Takes the bar away: the report follows.
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,98 @@
+//! The sums over all totals, computed in parallel: no order is needed for them.
+
+use std::collections::BTreeMap;
+use std::thread;
+
+use anyhow::{Result, anyhow};
+use weir_model::catalog::Catalog;
+use weir_model::currency::Currency;
+use weir_model::number::{Amount, Money};
+use weir_model::rated::CustomerPeriod;
+use weir_rater::Shard;
+use weir_rater::close::Close;
+
+use crate::report::Report;
+
+/// Sums over some customers' periods.
+#[derive(Debug, Default)]
+struct Sums {
+    amounts: BTreeMap<Currency, Amount>,
+    invoiced: BTreeMap<Currency, Money>,
+    invoices: u64,
+    totals: u64,
+}
+
+/// Fills in what the report says about totals and money.
+pub fn fill(report: &mut Report, close: &Close<'_>, shards: &[Shard], threads: usize) -> Result<()> {
+    let mut sums = Sums::default();
+    for period in close.merged_periods() {
+        sums.add_period(close.catalog(), period)?;
+    }
+    let per_thread = shards.len().div_ceil(threads).max(1);
+    thread::scope(|scope| {
+        let parts: Vec<_> = shards.chunks(per_thread).map(|shards| scope.spawn(|| sum_shards(close, shards))).collect();
+        for part in parts {
+            let part = part.join().map_err(|_| anyhow!("internal error: summing totals panicked"))?;
+            sums.add(&part?)?;
+        }
+        anyhow::Ok(())
+    })?;
+    report.amounts = texts(&sums.amounts, Amount::to_string);
+    report.invoiced = texts(&sums.invoiced, |money| money.to_decimal_text());
+    report.invoices = sums.invoices;
+    report.totals = sums.totals;
+    let settlements = u64::try_from(close.settlements().len())?;
+    report.settlement_rows = settlements;
+    Ok(())
+}
+
+fn texts<T>(sums: &BTreeMap<Currency, T>, text: impl Fn(&T) -> String) -> BTreeMap<String, String> {
+    sums.iter().map(|(currency, sum)| (currency.to_string(), text(sum))).collect()
+}
+
+fn sum_shards(close: &Close<'_>, shards: &[Shard]) -> Result<Sums> {
+    let mut sums = Sums::default();
+    let mut period = CustomerPeriod::empty();
+    for shard in shards {
+        let mut periods = close.shard_periods(shard);
+        while periods.fill(&mut period) {
+            sums.add_period(close.catalog(), &period)?;
+        }
+    }
+    Ok(sums)
+}
+
+impl Sums {
+    fn add_period(&mut self, catalog: &Catalog, period: &CustomerPeriod) -> Result<()> {
+        let Some(plan) = catalog.plans.get(period.plan.at()) else { return Ok(()) };
+        let amounts = self.amounts.entry(plan.currency).or_default();
+        for bucket in &period.buckets {
+            *amounts = amounts.checked_add(bucket.amount)?;
+            self.totals += u64::from(bucket.events > 0);
+        }
+        if period.sealed && weir_invoicer::is_billable(catalog, period) {
+            self.add_money(plan.currency, weir_invoicer::invoiced(catalog, period)?)?;
+            self.invoices += 1;
+        }
+        Ok(())
+    }
+
+    fn add_money(&mut self, currency: Currency, money: Money) -> Result<()> {
+        let sum = self.invoiced.entry(currency).or_insert(Money::zero(currency));
+        *sum = sum.checked_add(money)?;
+        Ok(())
+    }
+
+    fn add(&mut self, other: &Sums) -> Result<()> {
+        for (currency, amount) in &other.amounts {
+            let sum = self.amounts.entry(*currency).or_default();
+            *sum = sum.checked_add(*amount)?;
+        }
+        for (currency, money) in &other.invoiced {
+            self.add_money(*currency, *money)?;
+        }
+        self.invoices += other.invoices;
+        self.totals += other.totals;
+        Ok(())
+    }
+}

@@ -1,0 +1,373 @@
+//! L4 and L6 as properties: permuting, splitting, duplicating, re-sharding, or a snapshot and restore in the middle changes no
+//! bucket sum, verdict count, total or invoice byte; a bucket's rows sum to A(S) - A(∅).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use weir_ingest::{DecodeScratch, Decoder};
+use weir_invoicer::{Numbering, build, is_billable, to_json};
+use weir_model::catalog::{self, Catalog, CatalogFiles, ChargeIdx};
+use weir_model::event::Chunk;
+use weir_model::hash::HashKey;
+use weir_model::number::Amount;
+use weir_model::price::CellIdx;
+use weir_model::rated::{BucketTotal, OpenedBucket, ShardOutput};
+use weir_model::time::Period;
+use weir_rater::close::{Close, default_through};
+use weir_rater::{Counters, RatingPlan, Rows, Shard};
+
+/// Every price, every aggregation, groups, filters, allowance, rounding; a customer with three subjects, one with an
+/// anniversary, one that starts inside a month, and undeclared ones.
+const CATALOG: &str = r#"
+name = "invariance"
+currency = "USD"
+time_zone = "Europe/Paris"
+
+[meters.tokens]
+event_type = "call"
+aggregation = "sum"
+value = "data.tokens"
+dimensions = { model = "data.model", region = "data.region" }
+[meters.calls]
+event_type = "call"
+aggregation = "count"
+dimensions = { model = "data.model", region = "data.region" }
+[meters.peak]
+event_type = "call"
+aggregation = "max"
+value = "data.tokens"
+[meters.low]
+event_type = "call"
+aggregation = "min"
+value = "data.tokens"
+[meters.last]
+event_type = "gauge"
+aggregation = "latest"
+value = "data.level"
+scale = 3
+[meters.users]
+event_type = "gauge"
+aggregation = "unique_count"
+value = "data.user"
+[meters.resale]
+event_type = "gauge"
+aggregation = "sum"
+value = "data.level"
+scale = 3
+amount = "data.cost"
+allow_negative = true
+
+[prices.ladder]
+model = "graduated"
+tiers = [ { up_to = 100, unit_amount = "0.5", flat_amount = "1" }, { up_to = 1_000, unit_amount = "0.3" }, { unit_amount = "0.1", flat_amount = "2.5" } ]
+[prices.cliff]
+model = "volume"
+tiers = [ { up_to = 50, unit_amount = "1" }, { unit_amount = "0.4", flat_amount = "3" } ]
+[prices.blocks]
+model = "package"
+size = 7
+amount = "0.11"
+[prices.third]
+model = "unit"
+unit_amount = "1"
+per = 3
+[prices.by_model]
+model = "matrix"
+cells = [ { when = { model = "a" }, price = { model = "unit", unit_amount = "0.01" } }, { when = { model = "b" }, price = { model = "graduated", tiers = [ { up_to = 10, unit_amount = "1", flat_amount = "0.5" }, { unit_amount = "0.25", per = 4 } ] } } ]
+[prices.resold]
+model = "dynamic"
+multiplier = "1.07"
+
+[plans.pro]
+cycle = "1 month"
+anchor = "calendar"
+fees = [ { name = "platform", amount = "49.00", when = "advance" } ]
+charges = [
+  { name = "tokens", meter = "tokens", price = "ladder", group_by = ["model"] },
+  { name = "eu", meter = "tokens", price = "cliff", filter = { region = ["eu", ""] }, allowance = { quantity = 20 } },
+  { name = "blocks", meter = "tokens", price = "blocks" },
+  { name = "calls", meter = "calls", price = "by_model" },
+  { name = "peak", meter = "peak", price = "third" },
+  { name = "low", meter = "low", price = "third" },
+  { name = "last", meter = "last", price = "third" },
+  { name = "users", meter = "users", price = "cliff" },
+  { name = "resold", meter = "resale", price = "resold" },
+  { name = "resold rounded", meter = "resale", price = "resold", round = { scale = 2, mode = "half_even" } },
+  { name = "third rounded", meter = "tokens", price = "third", round = { scale = 4, mode = "half_away" }, group_by = ["region", "model"] },
+]
+[plans.yearly]
+cycle = "1 month"
+anchor = "anniversary"
+fees = [ { name = "base", amount = "10", when = "arrears" } ]
+charges = [ { name = "tokens", meter = "tokens", price = "ladder" }, { name = "calls", meter = "calls", price = "blocks" } ]
+
+[customers.many]
+plan = "pro"
+subjects = ["s1", "s2", "s3"]
+[customers.anniversary]
+plan = "yearly"
+subjects = ["s4"]
+starts_on = "2026-01-31"
+[customers.late]
+plan = "pro"
+subjects = ["s5", "s6"]
+starts_on = "2026-02-10"
+[customers.planless]
+subjects = ["s7"]
+
+[defaults]
+plan = "pro"
+"#;
+
+struct NoFiles;
+
+impl CatalogFiles for NoFiles {
+    fn read(&self, _path: &str) -> std::io::Result<String> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+}
+
+fn catalog() -> Arc<Catalog> {
+    Arc::new(catalog::load("invariance.toml", CATALOG, &NoFiles).unwrap_or_else(|error| panic!("{error}")).0)
+}
+
+/// An event before it is text. Few ids and subjects, so that identities repeat within and across subjects.
+#[derive(Debug, Clone, PartialEq)]
+struct Event {
+    subject: u8,
+    partition: Option<u8>,
+    id: u8,
+    call: bool,
+    /// Seconds into 2026.
+    second: u32,
+    tokens: u16,
+    level: i32,
+    model: u8,
+    region: u8,
+}
+
+impl Event {
+    /// What makes two events the same: source and id within the route key.
+    fn identity(&self) -> (String, u8) {
+        (self.partition.map_or(format!("s{}", self.subject), |key| format!("p{key}")), self.id)
+    }
+
+    fn line(&self) -> String {
+        let time = jiff::Timestamp::from_second(1_767_225_600 + i64::from(self.second)).unwrap();
+        let partition = self.partition.map_or(String::new(), |key| format!(r#","partitionkey":"p{key}""#));
+        let model = ["a", "b", "c", ""][usize::from(self.model)];
+        let region = [r#","region":"eu""#, r#","region":"us""#, r#","region":"""#, ""][usize::from(self.region)];
+        let (kind, data) = if self.call {
+            ("call", format!(r#"{{"tokens":{},"model":"{model}"{region}}}"#, self.tokens))
+        } else {
+            let (level, cost) = (self.level, i64::from(self.level) * 3);
+            ("gauge", format!(r#"{{"level":"{level}e-3","cost":{cost}e-5,"user":"u{}"}}"#, self.tokens % 60))
+        };
+        format!(
+            r#"{{"specversion":"1.0","id":"i{}","source":"/src","type":"{kind}","subject":"s{}","time":"{time}"{partition},"data":{data}}}"#,
+            self.id, self.subject
+        )
+    }
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event = (
+        (1_u8..10, prop::option::weighted(0.1, 0_u8..3), any::<u8>(), any::<bool>()),
+        (0_u32..90 * 86_400, 0_u16..400, -2000_i32..9000, 0_u8..4, 0_u8..4),
+    );
+    let event = event.prop_map(|((subject, partition, id, call), (second, tokens, level, model, region))| Event {
+        subject,
+        partition,
+        id,
+        call,
+        second,
+        tokens,
+        level,
+        model,
+        region,
+    });
+    prop::collection::vec(event, 1..160)
+}
+
+/// How the same events are put through.
+#[derive(Debug, Clone)]
+struct Way {
+    shards: u16,
+    /// Lines per chunk.
+    chunk: usize,
+    /// Every shard is snapshotted and restored before this chunk.
+    restore_before: Option<usize>,
+}
+
+type BucketName = (String, ChargeIdx, Vec<String>, CellIdx, Period);
+
+/// All that must not depend on the way.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    buckets: BTreeMap<BucketName, BucketTotal>,
+    accepted: u64,
+    conflicts: u64,
+    rated: u64,
+    unpriced: u64,
+    unmetered: u64,
+    invoices: String,
+}
+
+fn rate(catalog: &Arc<Catalog>, lines: &[String], way: &Way) -> Seen {
+    let plan = Arc::new(RatingPlan::compile(Arc::clone(catalog), HashKey::FILES).unwrap());
+    let decoder = Decoder::new(catalog, HashKey::FILES, way.shards);
+    let mut shards: Vec<Shard> = (0..way.shards).map(|n| Shard::new(n, way.shards, Arc::clone(&plan))).collect();
+    let mut directories: Vec<Vec<OpenedBucket>> = vec![Vec::new(); shards.len()];
+    let mut row_sums: BTreeMap<BucketName, Amount> = BTreeMap::new();
+    let mut scratch = DecodeScratch::default();
+    for (number, lines) in lines.chunks(way.chunk).enumerate() {
+        if way.restore_before == Some(number) {
+            for shard in &mut shards {
+                *shard = Shard::restore(&shard.snapshot(), Arc::clone(&plan)).unwrap();
+            }
+        }
+        let mut chunk = Chunk::new(shards.len());
+        chunk.text = lines.join("\n").into_bytes();
+        decoder.decode_ndjson(&mut chunk, &mut scratch);
+        assert_eq!(chunk.rejected, vec![], "these events are all valid");
+        for (shard, batch) in shards.iter_mut().zip(&chunk.batches) {
+            let mut output = ShardOutput::default();
+            shard.apply(&chunk.text, batch, Rows::Keep, &mut output);
+            let directory = &mut directories[usize::from(shard.number())];
+            directory.append(&mut output.opened);
+            for (bucket, amount) in output.rows.bucket.iter().zip(&output.rows.amount) {
+                let sum = row_sums.entry(name(&directory[*bucket as usize])).or_default();
+                *sum = sum.checked_add(*amount).unwrap();
+            }
+        }
+    }
+    finish(catalog, &plan, &shards, row_sums)
+}
+
+fn finish(
+    catalog: &Catalog,
+    plan: &Arc<RatingPlan>,
+    shards: &[Shard],
+    mut row_sums: BTreeMap<BucketName, Amount>,
+) -> Seen {
+    let mut counters = Counters::default();
+    shards.iter().for_each(|shard| counters.add(shard.counters()));
+    let through = default_through(shards).unwrap_or_default();
+    let close = Close::new(shards, Arc::clone(plan), through).unwrap();
+    for settlement in close.settlements() {
+        let sum = row_sums.entry(name(&settlement.bucket)).or_default();
+        *sum = sum.checked_add(settlement.amount).unwrap();
+    }
+    let mut seen = Seen {
+        buckets: BTreeMap::new(),
+        accepted: counters.accepted(),
+        conflicts: counters.conflict,
+        rated: counters.rated,
+        unpriced: counters.unpriced,
+        unmetered: counters.unmetered,
+        invoices: String::new(),
+    };
+    let mut numbering = Numbering::new("T-");
+    let visited = close.for_each(|period| {
+        for bucket in &period.buckets {
+            let key = (period.customer.clone(), bucket.charge, bucket.group.clone(), bucket.cell, period.period);
+            let empty = catalog.charges[bucket.charge.at()].amount_without_usage(bucket.cell).unwrap();
+            let rows = row_sums.remove(&key).unwrap_or_default();
+            assert_eq!(rows, bucket.amount.checked_sub(empty).unwrap(), "L4: rows sum to A(S) - A(0) in {key:?}");
+            assert!(seen.buckets.insert(key, bucket.clone()).is_none(), "a bucket has one total");
+        }
+        if period.sealed && is_billable(catalog, period) {
+            seen.invoices += &to_json(&build(catalog, period, Some(numbering.take())).unwrap());
+        }
+        Ok::<(), std::convert::Infallible>(())
+    });
+    visited.unwrap_or_else(|never| match never {});
+    assert_eq!(row_sums, BTreeMap::new(), "every row belongs to a total");
+    seen
+}
+
+fn name(bucket: &OpenedBucket) -> BucketName {
+    let group = bucket.group.iter().map(ToString::to_string).collect();
+    (bucket.customer.to_string(), bucket.charge, group, bucket.cell, bucket.period)
+}
+
+/// Puts events into another order; copies of one identity with different payloads keep theirs.
+fn permute(events: &[Event], keys: &[u32]) -> Vec<Event> {
+    let mut order: Vec<usize> = (0..events.len()).collect();
+    order.sort_by_key(|i| keys[i % keys.len()].wrapping_mul(2_654_435_761).rotate_left(u32::try_from(i % 31).unwrap()));
+    let mut by_identity: BTreeMap<(String, u8), std::vec::IntoIter<usize>> = BTreeMap::new();
+    for i in 0..events.len() {
+        let identity = events[i].identity();
+        if !by_identity.contains_key(&identity) {
+            let copies: Vec<usize> = (0..events.len()).filter(|j| events[*j].identity() == identity).collect();
+            by_identity.insert(identity, copies.into_iter());
+        }
+    }
+    order.into_iter().map(|i| events[by_identity.get_mut(&events[i].identity()).unwrap().next().unwrap()].clone()).collect()
+}
+
+fn lines(events: &[Event]) -> Vec<String> {
+    events.iter().map(Event::line).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_way_does_not_matter(
+        events in events(),
+        keys in prop::collection::vec(any::<u32>(), 7),
+        shards in prop::sample::select(vec![1_u16, 2, 3, 16]),
+        chunk in 1_usize..60,
+        restore_before in prop::option::of(0_usize..8),
+        copies in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..12),
+    ) {
+        let catalog = catalog();
+        let straight = Way { shards: 16, chunk: usize::MAX, restore_before: None };
+        let expected = rate(&catalog, &lines(&events), &straight);
+
+        let way = Way { shards, chunk, restore_before };
+        prop_assert_eq!(&rate(&catalog, &lines(&events), &way), &expected, "split, re-sharded, restored");
+        prop_assert_eq!(&rate(&catalog, &lines(&permute(&events, &keys)), &way), &expected, "permuted");
+
+        // A copy behind its first stand: a duplicate, or once more a conflict, never a difference.
+        let mut repeated = lines(&events);
+        for (which, gap) in copies {
+            let i = which.index(repeated.len());
+            let copy = repeated[i].clone();
+            let behind = i + 1 + gap.index(repeated.len() - i);
+            repeated.insert(behind, copy);
+        }
+        let mut seen = rate(&catalog, &repeated, &way);
+        prop_assert!(seen.conflicts >= expected.conflicts);
+        seen.conflicts = expected.conflicts;
+        prop_assert_eq!(&seen, &expected, "duplicated");
+    }
+}
+
+#[test]
+fn a_snapshot_is_refused_when_it_does_not_fit() {
+    use weir_rater::SnapshotError;
+    let catalog = catalog();
+    let plan = Arc::new(RatingPlan::compile(Arc::clone(&catalog), HashKey::FILES).unwrap());
+    let snapshot = Shard::new(3, 16, Arc::clone(&plan)).snapshot();
+    let restore = |bytes: &[u8]| Shard::restore(bytes, Arc::clone(&plan)).map(|shard| shard.number());
+    assert_eq!(restore(&snapshot), Ok(3));
+    assert_eq!(restore(b"PARQUET1"), Err(SnapshotError::NotASnapshot));
+    let with = |at: usize, byte: u8| {
+        let mut bytes = snapshot.clone();
+        bytes[at] ^= byte;
+        bytes
+    };
+    assert_eq!(restore(&with(8, 2)), Err(SnapshotError::Version(3)));
+    for at in 12..snapshot.len() {
+        assert_eq!(restore(&with(at, 1)), Err(SnapshotError::Damaged), "byte {at}");
+    }
+    for len in 12..snapshot.len() {
+        assert_eq!(restore(&snapshot[..len]), Err(SnapshotError::Damaged), "cut to {len}");
+    }
+    let other = catalog::load("other.toml", &CATALOG.replace("49.00", "50.00"), &NoFiles).unwrap().0;
+    let other = Arc::new(RatingPlan::compile(Arc::new(other), HashKey::FILES).unwrap());
+    assert_eq!(Shard::restore(&snapshot, other).map(|shard| shard.number()), Err(SnapshotError::OtherCatalog));
+}
