@@ -1,14 +1,16 @@
 //! The catalog, resolved: every name is an index, every number exact, every default filled in (interfaces.md).
 //!
-//! Owns: the nouns that rating and invoicing read. Does not own: TOML (see [`load`]) nor anything that changes while
+//! Owns: the nouns that rating and invoicing read. Does not own: TOML (see [`load()`]) nor anything that changes while
 //! events flow. Customers with `overrides` have a plan of their own here, with the same name.
 
 mod error;
-pub mod load;
 mod lint;
+mod load;
+mod suggest;
+pub(crate) mod toml_reader;
 
 pub use error::{CatalogError, Problem, Severity};
-pub use load::{CatalogFiles, load};
+pub use load::{CatalogFiles, NoFiles, load};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -68,7 +70,7 @@ pub struct Catalog {
     pub meters: Vec<Meter>,
     /// What ingest extracts, by event type.
     pub event_types: Vec<EventType>,
-    /// Plans, then the customers' own variants of them.
+    /// Plans, then the customers' own variants of them. A variant has a copy of every charge.
     pub plans: Vec<Plan>,
     /// All plans' charges.
     pub charges: Vec<Charge>,
@@ -306,3 +308,6 @@ pub struct Seller {
     /// Prefix of invoice numbers.
     pub invoice_prefix: String,
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,16 @@ impl Span {
         self == Span::ABSENT
     }
 
+    /// The first byte's index.
+    pub fn start(self) -> usize {
+        usize::try_from(self.start).unwrap_or(usize::MAX)
+    }
+
+    /// The index after the last byte.
+    pub fn end(self) -> usize {
+        self.start().saturating_add(usize::try_from(self.len).unwrap_or(usize::MAX))
+    }
+
     /// The bytes in `text`; empty if absent.
     pub fn of(self, text: &[u8]) -> &[u8] {
         let start = usize::try_from(self.start).unwrap_or(usize::MAX);

@@ -28,6 +28,7 @@ pub mod number;
 pub mod price;
 pub mod rated;
 pub mod rounding;
+pub mod schema;
 pub mod share;
 pub mod time;
 pub mod verdict;

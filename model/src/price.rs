@@ -9,6 +9,8 @@ mod graduated;
 mod matrix;
 mod package;
 mod tier;
+#[cfg(test)]
+mod tests;
 mod unit;
 mod volume;
 

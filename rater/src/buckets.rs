@@ -152,34 +152,29 @@ impl Buckets {
         Some((bucket, self.extras.get_mut(extra)?))
     }
 
-    /// Brings the index slot into the cache.
+    /// Brings the index slot into the cache; the result only keeps the load alive.
     pub fn touch_slot(&self, hash: u64) -> u64 {
         self.slots.get(self.home(hash)).copied().unwrap_or(0)
     }
 
-    /// Brings the bucket that a slot names into the cache.
-    pub fn touch_bucket(&self, slot: u64) -> u32 {
-        let number = usize::try_from(slot & u64::from(u32::MAX)).unwrap_or(usize::MAX);
-        self.buckets.get(number).map_or(0, |bucket| bucket.stretch)
+    /// Brings the bucket into the cache; the result only keeps the load alive.
+    pub fn touch_bucket(&self, hash: u64) -> u32 {
+        self.numbers(hash).next().and_then(|number| self.buckets.get(at(number))).map_or(0, |bucket| bucket.stretch)
     }
 
     /// The number of a bucket.
     pub fn find(&self, key: BucketKey, hash: u64) -> Option<u32> {
+        self.numbers(hash).find(|number| self.buckets.get(at(*number)).is_some_and(|bucket| bucket.key() == key))
+    }
+
+    /// Numbers of the buckets whose tag fits: almost always the right one alone.
+    fn numbers(&self, hash: u64) -> impl Iterator<Item = u32> {
         let mask = self.slots.len() - 1;
-        let mut position = self.home(hash);
-        loop {
-            let slot = *self.slots.get(position & mask)?;
-            if slot == NO_SLOT {
-                return None;
-            }
-            if slot >> 32 == tag(hash) {
-                let number = u32::try_from(slot & u64::from(u32::MAX)).unwrap_or(u32::MAX);
-                if self.buckets.get(at(number)).is_some_and(|bucket| bucket.key() == key) {
-                    return Some(number);
-                }
-            }
-            position += 1;
-        }
+        let home = self.home(hash);
+        let slots = (0..self.slots.len()).map_while(move |step| self.slots.get((home + step) & mask).copied());
+        let tag = tag(hash);
+        let number = |slot: u64| u32::try_from(slot & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+        slots.take_while(|slot| *slot != NO_SLOT).filter(move |slot| *slot >> 32 == tag).map(number)
     }
 
     /// Enters a bucket that is not there yet; `extra` if it has one.

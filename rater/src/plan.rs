@@ -8,7 +8,7 @@ use weir_model::calendar::Periods;
 use weir_model::catalog::{Catalog, Charge, ChargeIdx, CustomerIdx, FilterTerm, Meter, PlanIdx, TypeIdx};
 use weir_model::charge::BucketRule;
 use weir_model::hash::{HashKey, RouteHash};
-use weir_model::number::Quantity;
+use weir_model::number::{Amount, Overflow, Quantity};
 use weir_model::price::{CellIdx, Price};
 use weir_model::time::Instant;
 use weir_model::verdict::UnpricedReason;
@@ -58,11 +58,18 @@ pub struct CompiledCharge {
     pub one: Quantity,
     /// Whether the bucket keeps an [`Extra`](crate::buckets::Extra).
     pub has_extra: bool,
-    /// For a charge without matrix, how its buckets are priced fast.
-    pub curve: Option<Curve>,
-    /// For a matrix: the same by cell, then for `otherwise`.
-    cell_curves: Vec<Option<Curve>>,
+    /// For a charge without matrix, its one cell; for a matrix, all of its cells, then `otherwise`.
+    cells: Vec<CompiledCell>,
     pub hash: u64,
+}
+
+/// One cell of a charge.
+#[derive(Debug)]
+struct CompiledCell {
+    /// The fast way, if there is one.
+    curve: Option<Curve>,
+    /// A(∅).
+    without_usage: Result<Amount, Overflow>,
 }
 
 /// Whose usage a subject is.
@@ -168,14 +175,15 @@ impl CompiledCharge {
             Price::Matrix(matrix) => Some(matrix),
             _ => None,
         };
-        let cells = matrix.map_or(0, |matrix| u32::try_from(matrix.cells().len()).unwrap_or(u32::MAX));
-        let cell_curves: Vec<Option<Curve>> = match matrix {
-            Some(_) => (0..cells).map(CellIdx).chain([CellIdx::OTHERWISE]).map(|cell| curve(charge, cell)).collect(),
-            None => Vec::new(),
+        let numbers: Vec<CellIdx> = match matrix {
+            Some(matrix) => {
+                let count = u32::try_from(matrix.cells().len()).unwrap_or(u32::MAX);
+                (0..count).map(CellIdx).chain([CellIdx::OTHERWISE]).collect()
+            }
+            None => vec![CellIdx::NONE],
         };
-        let mut cell_numbers = (0..cells).map(CellIdx).chain([CellIdx::OTHERWISE, CellIdx::NONE]);
-        let brings_own = cell_numbers.any(|cell| {
-            matches!(charge.rule(cell), Some(BucketRule::Dynamic(_) | BucketRule::RoundedDynamic(_)))
+        let brings_own = numbers.iter().any(|cell| {
+            matches!(charge.rule(*cell), Some(BucketRule::Dynamic(_) | BucketRule::RoundedDynamic(_)))
         });
         let groups = charge.group_by.iter().map(|dimension| dimension.slot);
         let cells = matrix.into_iter().flat_map(|matrix| &matrix.dimensions).map(|dimension| dimension.slot);
@@ -188,26 +196,37 @@ impl CompiledCharge {
             combo_slots: groups.chain(cells).collect(),
             one: Quantity::from_scaled(meter.scale.unit()),
             has_extra: brings_own || !meter.aggregation.is_additive(),
-            curve: curve(charge, CellIdx::NONE),
-            cell_curves,
+            cells: numbers.into_iter().map(|cell| CompiledCell::compile(charge, cell)).collect(),
             hash: charge.hash,
         }
     }
 
     /// The curve of a cell's price, if it has one.
     pub fn curve(&self, cell: CellIdx) -> Option<&Curve> {
+        self.cell(cell)?.curve.as_ref()
+    }
+
+    /// A(∅) of a bucket in `cell`.
+    pub fn amount_without_usage(&self, cell: CellIdx) -> Result<Amount, Overflow> {
+        self.cell(cell).ok_or(Overflow)?.without_usage
+    }
+
+    fn cell(&self, cell: CellIdx) -> Option<&CompiledCell> {
         match cell {
-            CellIdx::NONE => self.curve.as_ref(),
-            CellIdx::OTHERWISE => self.cell_curves.last()?.as_ref(),
-            CellIdx(number) => self.cell_curves.get(crate::at(number))?.as_ref(),
+            CellIdx::NONE => self.cells.first(),
+            CellIdx::OTHERWISE => self.cells.last(),
+            CellIdx(number) => self.cells.get(crate::at(number)),
         }
     }
 }
 
-fn curve(charge: &Charge, cell: CellIdx) -> Option<Curve> {
-    match charge.rule(cell)? {
-        BucketRule::Cumulative(price) => Curve::compile(charge, price),
-        _ => None,
+impl CompiledCell {
+    fn compile(charge: &Charge, cell: CellIdx) -> CompiledCell {
+        let curve = match charge.rule(cell) {
+            Some(BucketRule::Cumulative(price)) => Curve::compile(charge, price),
+            _ => None,
+        };
+        CompiledCell { curve, without_usage: charge.amount_without_usage(cell) }
     }
 }
 

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use weir_model::aggregation::{FoldState, Observation};
-use weir_model::catalog::{Charge, ChargeIdx, FilterTerm, MeterIdx};
+use weir_model::catalog::{ChargeIdx, FilterTerm, MeterIdx};
 use weir_model::charge::BucketRule;
 use weir_model::event::EventBatch;
 use weir_model::hash::{Digest, HashKey};
@@ -141,11 +141,9 @@ impl Shard {
     fn resolve_subjects(&mut self, text: &[u8], batch: &EventBatch, scratch: &mut Scratch) {
         scratch.subjects.clear();
         for events in scratch.accepted.chunks(BLOCK) {
-            let mut slots = [0_u32; BLOCK];
-            for (slot, event) in slots.iter_mut().zip(events) {
-                *slot = batch.subject_hash.get(at(*event)).map_or(0, |hash| self.subjects.touch_slot(*hash));
-            }
-            black_box(slots.iter().take(events.len()).fold(0, |touched, slot| touched ^ self.subjects.touch_subject(*slot)));
+            let hashes = || events.iter().filter_map(|event| batch.subject_hash.get(at(*event)));
+            black_box(hashes().fold(0, |touched, hash| touched ^ self.subjects.touch_slot(*hash)));
+            black_box(hashes().fold(0, |touched, hash| touched ^ self.subjects.touch_subject(*hash)));
             for event in events {
                 let columns = batch.subject_hash.get(at(*event)).zip(batch.subject.get(at(*event)));
                 let (hash, subject) = columns.expect("the columns of a batch are of equal length");
@@ -201,11 +199,8 @@ impl Shard {
     ) {
         let plan = Arc::clone(&self.plan);
         for block in usages.chunks(BLOCK) {
-            let mut slots = [0_u64; BLOCK];
-            for (slot, usage) in slots.iter_mut().zip(block) {
-                *slot = self.buckets.touch_slot(usage.hash);
-            }
-            black_box(slots.iter().take(block.len()).fold(0, |touched, slot| touched ^ self.buckets.touch_bucket(*slot)));
+            black_box(block.iter().fold(0, |touched, usage| touched ^ self.buckets.touch_slot(usage.hash)));
+            black_box(block.iter().fold(0, |touched, usage| touched ^ self.buckets.touch_bucket(usage.hash)));
             for usage in block {
                 let i = at(usage.event);
                 let event = EventView { text, batch, i };
@@ -244,7 +239,7 @@ impl Shard {
         let (compiled, charge) = plan.charge(usage.key.charge);
         let number = match self.buckets.find(usage.key, usage.hash) {
             Some(number) => number,
-            None => self.open(compiled, charge, usage, (rows, output))?,
+            None => self.open(compiled, usage, (rows, output))?,
         };
         let digest = event.digest();
         if !compiled.has_extra && let Some(curve) = compiled.curve(usage.cell) {
@@ -309,11 +304,10 @@ impl Shard {
     fn open(
         &mut self,
         compiled: &CompiledCharge,
-        charge: &Charge,
         usage: &Usage,
         (rows, output): (Rows, &mut ShardOutput),
     ) -> Result<u32, Overflow> {
-        let empty = charge.amount_without_usage(usage.cell)?;
+        let empty = compiled.amount_without_usage(usage.cell)?;
         let extra = compiled.has_extra.then(|| Extra { fold: FoldState::new(compiled.aggregation), ..Extra::default() });
         let number = self.buckets.insert(Bucket::new(usage.key, Quantity::ZERO, empty), extra);
         if rows == Rows::Keep {

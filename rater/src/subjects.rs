@@ -15,18 +15,23 @@ use crate::{at, next_index};
 /// Stands for "none" among numbers of customers and stretches.
 pub const NONE: u32 = u32::MAX;
 
-/// A subject.
+/// A subject: all that the usual event needs of it, in one cache line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(align(64))]
 pub struct Subject {
     /// Keyed hash of its text.
     pub hash: RouteHash,
     /// Its customer's number, or [`NONE`].
     pub customer: u32,
     /// The stretch of its latest event, or [`NONE`].
-    pub stretch: u32,
+    stretch: u32,
     /// That stretch's period.
     period: Period,
+    /// Its customer's plan.
+    plan: PlanIdx,
 }
+
+const _: () = assert!(size_of::<Subject>() == 64);
 
 /// A customer as this shard knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +62,8 @@ pub struct Stretch {
 /// Who belongs to whom, in one shard.
 #[derive(Debug)]
 pub struct Subjects {
-    slots: Vec<u32>,
+    /// Tag (low half of the hash's high half) and number of the subject.
+    slots: Vec<u64>,
     shift: u32,
     pub(crate) subjects: Vec<Subject>,
     pub(crate) customers: Vec<Customer>,
@@ -67,13 +73,14 @@ pub struct Subjects {
     declared: Vec<u32>,
 }
 
+const NO_SLOT: u64 = u64::MAX;
 const SLOTS_MIN: usize = 1 << 8;
 
 impl Subjects {
     /// Nobody yet.
     pub fn new(plan: &RatingPlan) -> Subjects {
         Subjects {
-            slots: vec![NONE; SLOTS_MIN],
+            slots: vec![NO_SLOT; SLOTS_MIN],
             shift: 64 - SLOTS_MIN.trailing_zeros(),
             subjects: Vec::new(),
             customers: Vec::new(),
@@ -83,28 +90,29 @@ impl Subjects {
         }
     }
 
-    /// Brings a subject's slot into the cache.
-    pub fn touch_slot(&self, hash: RouteHash) -> u32 {
-        self.slots.get(self.home(hash)).copied().unwrap_or(NONE)
+    /// Brings a subject's slot into the cache; the result only keeps the load alive.
+    pub fn touch_slot(&self, hash: RouteHash) -> u64 {
+        self.slots.get(self.home(hash)).copied().unwrap_or(NO_SLOT)
     }
 
-    /// Brings the subject that a slot names into the cache.
-    pub fn touch_subject(&self, slot: u32) -> u32 {
-        self.subjects.get(at(slot)).map_or(0, |subject| subject.stretch)
+    /// Brings the subject into the cache.
+    pub fn touch_subject(&self, hash: RouteHash) -> u32 {
+        self.numbers(hash).next().and_then(|number| self.subjects.get(at(number))).map_or(NONE, |subject| subject.stretch)
     }
 
     /// The subject's number; it is entered with its owner if it is new. `text` gives its name then.
     pub fn intern<'a>(&mut self, plan: &RatingPlan, hash: RouteHash, text: impl Fn() -> &'a str) -> u32 {
+        let known = self.numbers(hash).find(|number| self.subjects.get(at(*number)).is_some_and(|s| s.hash == hash));
+        known.unwrap_or_else(|| self.enter(plan, hash, text()))
+    }
+
+    /// Numbers of the subjects whose tag fits: almost always the right one alone.
+    fn numbers(&self, hash: RouteHash) -> impl Iterator<Item = u32> {
         let mask = self.slots.len() - 1;
-        let mut position = self.home(hash);
-        loop {
-            let number = self.slots.get(position & mask).copied().unwrap_or(NONE);
-            match self.subjects.get(at(number)) {
-                Some(subject) if subject.hash == hash => return number,
-                Some(_) => position += 1,
-                None => return self.enter(plan, hash, text()),
-            }
-        }
+        let home = self.home(hash);
+        let slots = (0..self.slots.len()).map_while(move |step| self.slots.get((home + step) & mask).copied());
+        let tag = tag(hash);
+        slots.take_while(|slot| *slot != NO_SLOT).filter(move |slot| *slot >> 32 == tag).map(number_in)
     }
 
     /// The stretch that an event of `subject` at `time` belongs to, the end of its period, and its plan.
@@ -115,15 +123,14 @@ impl Subjects {
         time: Instant,
     ) -> Result<(u32, Instant, PlanIdx), UnpricedReason> {
         let known = *self.subjects.get(at(subject)).expect("subject numbers come from this table");
-        let Some(customer) = self.customers.get(at(known.customer)) else {
+        if known.stretch != NONE && known.period.contains(time) {
+            return Ok((known.stretch, known.period.end, known.plan));
+        }
+        if known.customer == NONE {
             return Err(match plan.owner(known.hash) {
                 Owner::Nobody(reason) => reason,
                 _ => UnpricedReason::NoPlan,
             });
-        };
-        let customer_plan = customer.plan;
-        if known.stretch != NONE && known.period.contains(time) {
-            return Ok((known.stretch, known.period.end, customer_plan));
         }
         let stretch = self.find_stretch(plan, known.customer, time)?;
         let period = self.stretches.get(at(stretch)).expect("just found").period;
@@ -131,7 +138,7 @@ impl Subjects {
             subject.stretch = stretch;
             subject.period = period;
         }
-        Ok((stretch, period.end, customer_plan))
+        Ok((stretch, period.end, known.plan))
     }
 
     /// A customer's id.
@@ -150,7 +157,9 @@ impl Subjects {
 
     /// Enters a subject as a snapshot kept it: its latest stretch is found again when it is needed.
     pub fn restore(&mut self, hash: RouteHash, customer: u32) {
-        self.push(Subject { hash, customer, stretch: NONE, period: Period { start: Instant::default(), end: Instant::default() } });
+        let plan = self.customers.get(at(customer)).map_or(PlanIdx::default(), |customer| customer.plan);
+        let period = Period { start: Instant::default(), end: Instant::default() };
+        self.push(Subject { hash, customer, stretch: NONE, period, plan });
     }
 
     /// Enters a customer as a snapshot kept it.
@@ -214,7 +223,7 @@ impl Subjects {
     fn push(&mut self, subject: Subject) {
         if self.subjects.len().saturating_mul(3) >= self.slots.len().saturating_mul(2) {
             let slots = self.slots.len().saturating_mul(2);
-            self.slots = vec![NONE; slots];
+            self.slots = vec![NO_SLOT; slots];
             self.shift = 64 - slots.trailing_zeros();
             for number in 0..next_index(self.subjects.len()) {
                 self.link(number);
@@ -229,11 +238,11 @@ impl Subjects {
         let Some(hash) = self.subjects.get(at(number)).map(|subject| subject.hash) else { return };
         let mask = self.slots.len() - 1;
         let mut position = self.home(hash);
-        while self.slots.get(position & mask).is_some_and(|slot| *slot != NONE) {
+        while self.slots.get(position & mask).is_some_and(|slot| *slot != NO_SLOT) {
             position += 1;
         }
         if let Some(slot) = self.slots.get_mut(position & mask) {
-            *slot = number;
+            *slot = (tag(hash) << 32) | u64::from(number);
         }
     }
 
@@ -242,4 +251,13 @@ impl Subjects {
         let high = u64::try_from(hash.0 >> 64).unwrap_or(0);
         usize::try_from(high >> self.shift).unwrap_or(usize::MAX)
     }
+}
+
+/// The top bits choose the slot, so the tag takes the low ones of the same half. 31 bits, so that no slot looks empty.
+fn tag(hash: RouteHash) -> u64 {
+    u64::try_from((hash.0 >> 64) & 0x7FFF_FFFF).unwrap_or(0)
+}
+
+fn number_in(slot: u64) -> u32 {
+    u32::try_from(slot & u64::from(u32::MAX)).unwrap_or(NONE)
 }

@@ -19,9 +19,14 @@ impl std::fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// An error that the caller can put right.
+/// An error that the caller can put right. `{:#}` brings an error's causes along.
 pub fn invalid(error: impl std::fmt::Display) -> anyhow::Error {
-    anyhow::Error::new(Invalid(error.to_string()))
+    anyhow::Error::new(Invalid(format!("{error:#}")))
+}
+
+/// The same for an error with causes.
+pub fn invalid_with_causes(error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
+    invalid(anyhow::Error::new(error))
 }
 
 /// Prints an error with its causes and gives the exit status.

@@ -14,7 +14,9 @@ use std::sync::Arc;
 use std::time::Instant as Stopwatch;
 
 use anyhow::{Result, anyhow};
-use weir_ingest::{Decoder, Input, Reader, ReaderSettings};
+use weir_ingest::Decoder;
+use weir_ingest::input;
+use weir_ingest::reader::{Reader, ReaderSettings};
 use weir_model::catalog::Catalog;
 use weir_model::hash::HashKey;
 use weir_model::time::Instant;
@@ -22,7 +24,7 @@ use weir_rater::close::{Close, default_through};
 use weir_rater::{Counters, RatingPlan, Rows, Shard};
 
 use crate::cli::{Format, RunArgs};
-use crate::failure::{self, invalid};
+use crate::failure::{self, invalid, invalid_with_causes};
 use crate::files;
 use crate::report::Report;
 use output::Output;
@@ -64,9 +66,9 @@ pub fn execute(args: &RunArgs) -> Result<Outcome> {
     if let Some(customer) = &args.customer {
         check_customer(customer, &catalog)?;
     }
-    let inputs = Input::expand(&args.events, mapping.as_deref()).map_err(invalid)?;
-    let names: Vec<String> = inputs.iter().map(|input| input.name().to_owned()).collect();
-    let reader = Reader::open(inputs, mapping, ReaderSettings::default()).map_err(invalid)?;
+    let inputs = input::expand(&args.events, mapping.as_deref()).map_err(invalid_with_causes)?;
+    let names: Vec<String> = inputs.iter().map(|input| input.name.clone()).collect();
+    let reader = Reader::open(inputs, mapping, ReaderSettings::default()).map_err(invalid_with_causes)?;
     let plan = Arc::new(RatingPlan::compile(Arc::clone(&catalog), HashKey::FILES).map_err(invalid)?);
     let decoder = Decoder::new(&catalog, HashKey::FILES, args.shards);
     let output = Output::create(args, &catalog, &names)?;

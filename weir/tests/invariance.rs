@@ -85,7 +85,7 @@ anchor = "calendar"
 fees = [ { name = "platform", amount = "49.00", when = "advance" } ]
 charges = [
   { name = "tokens", meter = "tokens", price = "ladder", group_by = ["model"] },
-  { name = "eu", meter = "tokens", price = "cliff", filter = { region = ["eu", ""] }, allowance = { quantity = 20 } },
+  { name = "eu", meter = "tokens", price = "cliff", filter = { region = ["eu", "us"] }, allowance = { quantity = 20 } },
   { name = "blocks", meter = "tokens", price = "blocks" },
   { name = "calls", meter = "calls", price = "by_model" },
   { name = "peak", meter = "peak", price = "third" },

@@ -1,2 +1,63 @@
-//! xtask
-fn main() {}
+//! The project's chores: `cargo xtask test`, `tidy` and `aws-catalog`.
+//!
+//! Owns: what a newcomer and continuous integration type to prove that the tree is good. Does not own: any product code;
+//! nothing of Weir depends on it.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks through its output")]
+
+mod aws_catalog;
+mod suite;
+mod tidy;
+mod workspace;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+const HELP: &str = "\
+cargo xtask test               formatting, clippy, tidy, then every test
+cargo xtask tidy               what clippy cannot check: arrows, heads, sizes, words
+cargo xtask aws-catalog [DIR]  the catalog of the AWS report, from its rates.csv (DIR: target/aws-cur)
+
+Real data is looked for in WEIR_TEST_DATA, else in ../shared/data beside the repository.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<()> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["test"] => suite::run(),
+        ["tidy"] => run_tidy(),
+        ["aws-catalog"] => run_aws_catalog(&workspace::root()?.join("target/aws-cur")),
+        ["aws-catalog", out] => run_aws_catalog(Path::new(out)),
+        ["help" | "--help" | "-h"] => {
+            println!("{HELP}");
+            Ok(())
+        }
+        _ => bail!("no such chore: `{}`\n\n{HELP}", words.join(" ")),
+    }
+}
+
+fn run_tidy() -> Result<()> {
+    let findings = tidy::check(&workspace::root()?)?;
+    for finding in &findings {
+        println!("{finding}");
+    }
+    if findings.is_empty() { Ok(()) } else { bail!("tidy found {} things to change", findings.len()) }
+}
+
+fn run_aws_catalog(out: &Path) -> Result<()> {
+    let data = workspace::data_dir(&workspace::root()?).context(workspace::NO_DATA)?;
+    let written = aws_catalog::write(&data.join("aws_cur/rates.csv"), out)?;
+    println!("{}: {} rate ids, {} without a rate", out.display(), written.cells, written.without_rate);
+    Ok(())
+}

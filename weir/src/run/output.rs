@@ -95,8 +95,10 @@ pub fn publish(
         stamp(report, stopwatch);
         return Ok(documents.texts);
     };
-    for settlement in close.settlements() {
-        output.archive.settle(settlement)?;
+    if !args.no_archive {
+        for settlement in close.settlements() {
+            output.archive.settle(settlement)?;
+        }
     }
     documents.open(&output.staging.path().join("invoices"))?;
     close.for_each(|period| {
@@ -171,6 +173,7 @@ impl<'a> Documents<'a> {
             return Ok(());
         }
         let number = self.numbering.take();
+        let name = number.to_string();
         if self.only.is_some_and(|only| only != period.customer) {
             return Ok(());
         }
@@ -179,9 +182,9 @@ impl<'a> Documents<'a> {
             self.texts.push(to_text(&invoice));
         }
         let Some(all) = &mut self.all else { return Ok(()) };
-        serde_json::to_writer(&mut *all, &invoice).and_then(|()| Ok(all.write_all(b"\n")?)).context(NO_SPACE)?;
+        serde_json::to_writer(&mut *all, &invoice).context(NO_SPACE)?;
+        all.write_all(b"\n").context(NO_SPACE)?;
         if self.written < DOCUMENT_FILES_MAX {
-            let name = invoice.file_name();
             for (extension, content) in
                 [("json", to_json(&invoice)), ("txt", to_text(&invoice)), ("html", to_html(&invoice))]
             {

@@ -13,12 +13,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use crossbeam_queue::ArrayQueue;
-use weir_ingest::{DecodeScratch, Decoder, Reader};
+use weir_ingest::reader::{self, ReadProgress, Reader};
+use weir_ingest::{DecodeScratch, Decoder};
 use weir_model::event::Chunk;
 use weir_model::rated::ShardOutput;
 use weir_rater::{Rows, Shard};
 
 use super::intake::Intake;
+use crate::failure::invalid_with_causes;
 
 /// Chunks per worker that may be decoded before the slowest worker has rated them.
 const CHUNKS_AHEAD: u64 = 4;
@@ -58,7 +60,7 @@ pub fn rate<S: Sink>(
     decoder: &Decoder,
     shards: Vec<Shard>,
     (spread, mut sink): (Spread, Option<S>),
-    mut on_progress: impl FnMut(&weir_ingest::ReadProgress),
+    mut on_progress: impl FnMut(&ReadProgress),
 ) -> Result<Rated<S>> {
     let shared = Shared::new(reader, decoder, shards.len(), spread);
     let mut owned = deal(shards, spread.threads);
@@ -306,7 +308,7 @@ impl<'s, 'a> Worker<'s, 'a> {
         let mut chunk = self.shared.free_chunks.pop().unwrap_or_else(|| Chunk::new(self.shared.shards));
         let piece = {
             let mut reader = self.shared.lock_reader();
-            let piece = reader.next(&mut chunk)?;
+            let piece = reader.next(&mut chunk).map_err(invalid_with_causes)?;
             match piece {
                 Some(_) => self.shared.read.fetch_add(1, Ordering::AcqRel),
                 None => u64::from(self.shared.exhausted.swap(true, Ordering::AcqRel)),
@@ -317,7 +319,7 @@ impl<'s, 'a> Worker<'s, 'a> {
             self.shared.wake_all();
             return Ok(false);
         };
-        weir_ingest::decode(piece, self.shared.decoder, &mut chunk, &mut self.scratch);
+        reader::decode(piece, self.shared.decoder, &mut chunk, &mut self.scratch);
         self.intake.count(&chunk);
         let chunk = Arc::new(chunk);
         for inbox in &self.shared.inboxes {

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use weir_ingest::ReadProgress;
+use weir_ingest::reader::ReadProgress;
 
 const SIZED: &str = "  {bar:32} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
 const ENDLESS: &str = "  {spinner} {bytes}, {bytes_per_sec}";
@@ -17,8 +17,8 @@ impl Progress {
         let target =
             if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let (bar, template) = match progress.bytes_total {
-            Some(total) => (ProgressBar::with_draw_target(Some(total), target), SIZED),
-            None => (ProgressBar::with_draw_target(None, target), ENDLESS),
+            0 => (ProgressBar::with_draw_target(None, target), ENDLESS),
+            total => (ProgressBar::with_draw_target(Some(total), target), SIZED),
         };
         // The templates are constants that parse.
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());

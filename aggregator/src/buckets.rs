@@ -1,0 +1,212 @@
+//! What bucket numbers stand for, as small numbers: the shards name a bucket once, when it opens, and by number after.
+//!
+//! Owns: the directory of buckets. It is the one part of the archive that grows with the run and not with the batch:
+//! 24 bytes for each bucket, and each distinct customer, group and cell text once. The shards hold more than that for the
+//! same buckets, so the directory never decides how much memory a run needs.
+
+use std::collections::HashMap;
+
+use arrow_array::ArrayRef;
+use arrow_schema::ArrowError;
+use weir_model::catalog::ChargeIdx;
+use weir_model::price::CellIdx;
+use weir_model::rated::OpenedBucket;
+use weir_model::time::Period;
+
+use crate::catalog::{Charges, cell_text, group_text};
+use crate::columns::{NO_TEXT, Ranking, at, instants};
+use crate::interner::{Interner, TextId};
+use crate::partitions::{Granularity, PartitionId, Partitions};
+
+/// A bucket as numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bucket {
+    pub(crate) customer: TextId,
+    pub(crate) charge: ChargeIdx,
+    pub(crate) group: TextId,
+    pub(crate) cell: TextId,
+    /// Index in [`BucketTexts::periods`].
+    period: u32,
+}
+
+/// A bucket by its nouns.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BucketKey<'a, S> {
+    pub(crate) customer: &'a str,
+    pub(crate) charge: ChargeIdx,
+    pub(crate) group: &'a [S],
+    pub(crate) cell: CellIdx,
+    pub(crate) period: Period,
+}
+
+/// Texts and periods of buckets.
+pub(crate) struct BucketTexts {
+    pub(crate) charges: Charges,
+    customers: Interner,
+    groups: Interner,
+    cells: Interner,
+    cell_ids: HashMap<(ChargeIdx, CellIdx), TextId>,
+    periods: Vec<(Period, PartitionId)>,
+    period_ids: HashMap<Period, u32>,
+    pub(crate) partitions: Partitions,
+}
+
+/// The buckets of all shards.
+pub(crate) struct Directory {
+    pub(crate) texts: BucketTexts,
+    buckets: Vec<Bucket>,
+    /// Index in `buckets` by shard and bucket number.
+    by_shard: Vec<Vec<u32>>,
+}
+
+const TOO_MANY: &str = "there are more buckets or texts than 2^32";
+
+impl BucketTexts {
+    fn new(charges: Charges) -> BucketTexts {
+        BucketTexts {
+            charges,
+            customers: Interner::default(),
+            groups: Interner::default(),
+            cells: Interner::default(),
+            cell_ids: HashMap::new(),
+            periods: Vec::new(),
+            period_ids: HashMap::new(),
+            partitions: Partitions::new(Granularity::Period),
+        }
+    }
+
+    /// The bucket as numbers. `Err` says what the catalog contradicts.
+    pub(crate) fn bucket<S: AsRef<str>>(&mut self, key: BucketKey<'_, S>) -> Result<Bucket, &'static str> {
+        let charge = self.charges.get(key.charge).ok_or("a bucket's charge is not in the catalog")?;
+        let group = match group_text(charge, key.group)? {
+            Some(text) => self.groups.intern(text.as_bytes()).ok_or(TOO_MANY)?,
+            None => NO_TEXT,
+        };
+        let cell = match self.cell_ids.get(&(key.charge, key.cell)) {
+            Some(&id) => id,
+            None => {
+                let id = match cell_text(charge, key.cell)? {
+                    Some(text) => self.cells.intern(text.as_bytes()).ok_or(TOO_MANY)?,
+                    None => NO_TEXT,
+                };
+                self.cell_ids.insert((key.charge, key.cell), id);
+                id
+            }
+        };
+        let customer = self.customers.intern(key.customer.as_bytes()).ok_or(TOO_MANY)?;
+        Ok(Bucket { customer, charge: key.charge, group, cell, period: self.period_id(key.period)? })
+    }
+
+    /// The period of a bucket.
+    pub(crate) fn period(&self, bucket: &Bucket) -> Period {
+        self.periods[at(bucket.period)].0
+    }
+
+    /// The partition of a bucket: its period's start.
+    pub(crate) fn partition(&self, bucket: &Bucket) -> PartitionId {
+        self.periods[at(bucket.period)].1
+    }
+
+    fn period_id(&mut self, period: Period) -> Result<u32, &'static str> {
+        if let Some(&id) = self.period_ids.get(&period) {
+            return Ok(id);
+        }
+        let id = u32::try_from(self.periods.len()).map_err(|_| TOO_MANY)?;
+        self.periods.push((period, self.partitions.of(period.start)));
+        self.period_ids.insert(period, id);
+        Ok(id)
+    }
+}
+
+impl Directory {
+    pub(crate) fn new(charges: Charges) -> Directory {
+        Directory { texts: BucketTexts::new(charges), buckets: Vec::new(), by_shard: Vec::new() }
+    }
+
+    /// Enters the next bucket of `shard`.
+    pub(crate) fn open(&mut self, shard: usize, opened: &OpenedBucket) -> Result<(), &'static str> {
+        let index = self.enter(opened)?;
+        if self.by_shard.len() <= shard {
+            self.by_shard.resize_with(shard + 1, Vec::new);
+        }
+        if let Some(numbers) = self.by_shard.get_mut(shard) {
+            numbers.push(index);
+        }
+        Ok(())
+    }
+
+    /// Enters a bucket that no number of a shard stands for; its index.
+    pub(crate) fn enter(&mut self, opened: &OpenedBucket) -> Result<u32, &'static str> {
+        let OpenedBucket { customer, charge, group, cell, period } = opened;
+        let key = BucketKey { customer, charge: *charge, group, cell: *cell, period: *period };
+        let bucket = self.texts.bucket(key)?;
+        let index = u32::try_from(self.buckets.len()).map_err(|_| TOO_MANY)?;
+        self.buckets.push(bucket);
+        Ok(index)
+    }
+
+    /// Index of the bucket with this number in `shard`.
+    pub(crate) fn index(&self, shard: usize, number: u32) -> Option<u32> {
+        self.by_shard.get(shard)?.get(at(number)).copied()
+    }
+
+    /// The bucket at an index that [`Directory::index`] or [`Directory::enter`] gave.
+    pub(crate) fn get(&self, index: u32) -> &Bucket {
+        &self.buckets[at(index)]
+    }
+}
+
+/// The order of the texts that a batch's buckets use.
+pub(crate) struct BucketRanks {
+    customers: Ranking,
+    groups: Ranking,
+    cells: Ranking,
+}
+
+/// The columns that say which bucket a row belongs to.
+pub(crate) struct BucketColumns {
+    pub(crate) customer: ArrayRef,
+    pub(crate) plan: ArrayRef,
+    pub(crate) charge: ArrayRef,
+    pub(crate) group: ArrayRef,
+    pub(crate) cell: ArrayRef,
+    pub(crate) period_start: ArrayRef,
+    pub(crate) period_end: ArrayRef,
+    pub(crate) currency: ArrayRef,
+}
+
+impl BucketRanks {
+    pub(crate) fn new<'a>(texts: &BucketTexts, used: impl Iterator<Item = &'a Bucket> + Clone) -> BucketRanks {
+        BucketRanks {
+            customers: Ranking::new(&texts.customers, used.clone().map(|bucket| bucket.customer)),
+            groups: Ranking::new(&texts.groups, used.clone().map(|bucket| bucket.group)),
+            cells: Ranking::new(&texts.cells, used.map(|bucket| bucket.cell)),
+        }
+    }
+
+    pub(crate) fn customer(&self, bucket: &Bucket) -> u32 {
+        self.customers.rank(bucket.customer)
+    }
+
+    pub(crate) fn group(&self, bucket: &Bucket) -> u32 {
+        self.groups.rank(bucket.group)
+    }
+
+    pub(crate) fn cell(&self, bucket: &Bucket) -> u32 {
+        self.cells.rank(bucket.cell)
+    }
+
+    pub(crate) fn columns(&self, texts: &BucketTexts, buckets: &[Bucket]) -> Result<BucketColumns, ArrowError> {
+        let charges = || buckets.iter().map(|bucket| bucket.charge);
+        Ok(BucketColumns {
+            customer: self.customers.column(buckets.iter().map(|bucket| bucket.customer))?,
+            plan: texts.charges.plan.column(charges())?,
+            charge: texts.charges.charge.column(charges())?,
+            group: self.groups.column(buckets.iter().map(|bucket| bucket.group))?,
+            cell: self.cells.column(buckets.iter().map(|bucket| bucket.cell))?,
+            period_start: instants(buckets.iter().map(|bucket| texts.period(bucket).start.micros())),
+            period_end: instants(buckets.iter().map(|bucket| texts.period(bucket).end.micros())),
+            currency: texts.charges.currency.column(charges())?,
+        })
+    }
+}

@@ -1,0 +1,199 @@
+//! The files of one archive: creates them, tells disk errors from the encoder's, syncs, and keeps the report.
+//!
+//! Owns: the rule that a file is created new, synced when it is complete, and that its folder is synced at the end.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use arrow_array::RecordBatch;
+use parquet::arrow::ArrowWriter;
+
+use crate::error::ArchiveError;
+use crate::store::{Sink, Store};
+use crate::table::Table;
+
+/// What was written for one table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TableReport {
+    /// Files.
+    pub files: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// Their size.
+    pub bytes: u64,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ArchiveReport {
+    /// Accepted events.
+    pub events: TableReport,
+    /// Rated usage and settlements.
+    pub rated: TableReport,
+    /// The buckets' totals.
+    pub totals: TableReport,
+    /// Rejections and conflicts; one file, a line is a row.
+    pub quarantine: TableReport,
+}
+
+impl ArchiveReport {
+    /// All tables and the quarantine together.
+    pub fn sum(&self) -> TableReport {
+        let ArchiveReport { events, rated, totals, quarantine } = *self;
+        [events, rated, totals, quarantine].into_iter().fold(TableReport::default(), |mut sum, table| {
+            sum.add(table);
+            sum
+        })
+    }
+}
+
+impl TableReport {
+    pub(crate) fn add(&mut self, other: TableReport) {
+        self.files += other.files;
+        self.rows += other.rows;
+        self.bytes += other.bytes;
+    }
+}
+
+/// Creates files below the archive's folder.
+pub(crate) struct Files {
+    store: Box<dyn Store>,
+    folder: PathBuf,
+    /// Folders with new entries.
+    touched: BTreeSet<PathBuf>,
+}
+
+impl Files {
+    /// Creates the archive's folder unless it exists.
+    pub(crate) fn new(store: Box<dyn Store>, folder: &Path) -> Result<Files, ArchiveError> {
+        store.create_folder(folder).map_err(|e| ArchiveError::io(folder, e))?;
+        Ok(Files { store, folder: folder.to_owned(), touched: BTreeSet::new() })
+    }
+
+    /// Creates `DIR/name`, which must not exist; parts of `name` before the last are folders.
+    pub(crate) fn create(&mut self, name: &Path) -> Result<NewFile, ArchiveError> {
+        let path = self.folder.join(name);
+        let mut parent = name.parent();
+        if let Some(nearest) = parent.map(|parent| self.folder.join(parent))
+            && !self.touched.contains(&nearest)
+        {
+            self.store.create_folder(&nearest).map_err(|e| ArchiveError::io(&nearest, e))?;
+        }
+        while let Some(above) = parent {
+            self.touched.insert(self.folder.join(above));
+            parent = above.parent();
+        }
+        let sink = self.store.create(&path).map_err(|e| ArchiveError::io(&path, e))?;
+        Ok(NewFile { sink, path, bytes: 0, failure: None })
+    }
+
+    /// Writes one part of a table: `DIR/table/partition/part-NNNNN.parquet`.
+    pub(crate) fn write_part<I>(
+        &mut self,
+        table: &Table,
+        at: PartName<'_>,
+        slices: I,
+    ) -> Result<TableReport, ArchiveError>
+    where
+        I: Iterator<Item = Result<RecordBatch, ArchiveError>>,
+    {
+        let name = format!("{}/{}/part-{:05}.parquet", table.name, at.partition, at.batch);
+        let mut file = self.create(Path::new(&name))?;
+        let mut rows = 0_u64;
+        let written = write_slices(&mut file, table, slices, &mut rows);
+        written.map_err(|e| match e {
+            SliceError::Slice(e) => e,
+            SliceError::Encoder(e) => file.blame(e),
+        })?;
+        let bytes = file.close()?;
+        Ok(TableReport { files: 1, rows, bytes })
+    }
+
+    /// Makes all new entries durable.
+    pub(crate) fn sync(&self) -> Result<(), ArchiveError> {
+        // The reverse order puts a folder before the one that names it.
+        for folder in self.touched.iter().rev() {
+            self.store.sync_folder(folder).map_err(|e| ArchiveError::io(folder, e))?;
+        }
+        Ok(())
+    }
+}
+
+/// Which part of a table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PartName<'a> {
+    /// `key=value`.
+    pub(crate) partition: &'a str,
+    /// Number of the output batch.
+    pub(crate) batch: u32,
+}
+
+enum SliceError {
+    Slice(ArchiveError),
+    Encoder(parquet::errors::ParquetError),
+}
+
+fn write_slices<I>(file: &mut NewFile, table: &Table, slices: I, rows: &mut u64) -> Result<(), SliceError>
+where
+    I: Iterator<Item = Result<RecordBatch, ArchiveError>>,
+{
+    let schema = table.schema.clone();
+    let mut writer = ArrowWriter::try_new(file, schema, Some(table.properties.clone())).map_err(SliceError::Encoder)?;
+    for slice in slices {
+        let slice = slice.map_err(SliceError::Slice)?;
+        // usize has at most 64 bits on every platform Rust supports.
+        *rows += u64::try_from(slice.num_rows()).unwrap_or(u64::MAX);
+        writer.write(&slice).map_err(SliceError::Encoder)?;
+    }
+    writer.close().map_err(SliceError::Encoder)?;
+    Ok(())
+}
+
+/// A file of the archive being written. Remembers the disk's error, which the encoder may wrap or lose.
+pub(crate) struct NewFile {
+    sink: Box<dyn Sink>,
+    path: PathBuf,
+    bytes: u64,
+    failure: Option<io::Error>,
+}
+
+impl NewFile {
+    /// Flushes and syncs; the size.
+    pub(crate) fn close(mut self) -> Result<u64, ArchiveError> {
+        self.sink.flush().and_then(|()| self.sink.sync()).map_err(|e| ArchiveError::io(&self.path, e))?;
+        Ok(self.bytes)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn blame(&mut self, encoder: parquet::errors::ParquetError) -> ArchiveError {
+        match self.failure.take() {
+            Some(disk) => ArchiveError::io(&self.path, disk),
+            None => ArchiveError::Encode { path: self.path.clone(), source: encoder },
+        }
+    }
+
+    /// Keeps the first failure and hands the encoder one of the same kind.
+    fn note(&mut self, failure: io::Error) -> io::Error {
+        let kind = failure.kind();
+        if kind != io::ErrorKind::Interrupted {
+            self.failure.get_or_insert(failure);
+        }
+        kind.into()
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.sink.write(bytes).map_err(|e| self.note(e))?;
+        self.bytes += u64::try_from(written).unwrap_or(u64::MAX);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush().map_err(|e| self.note(e))
+    }
+}

@@ -1,0 +1,7 @@
+//! The archive end to end: chunks and outputs in, files out, read back with the Parquet reader.
+
+mod disk;
+mod files;
+mod speed;
+mod support;
+mod tables;

@@ -1,0 +1,96 @@
+//! How fast the archive encodes: a few chunks in a test, `WEIR_ARCHIVE_EVENTS` events in release mode when asked.
+//! `WEIR_ARCHIVE_EVENTS=8000000 cargo test --release -p weir-aggregator --test archive -- speed --nocapture`
+
+use std::io::Write;
+use std::time::Instant as Clock;
+
+use weir_aggregator::{Archive, ArchiveSettings};
+use weir_model::catalog::ChargeIdx;
+use weir_model::event::Chunk;
+use weir_model::hash::{Fingerprint, HashKey};
+use weir_model::price::CellIdx;
+use weir_model::rated::ShardOutput;
+use weir_model::verdict::Verdict;
+
+use crate::support::*;
+
+const SHARDS: usize = 16;
+const CHUNK_EVENTS: u64 = 4300;
+const CUSTOMERS: u64 = 100_000;
+const CHARGES: u64 = 20;
+
+/// splitmix64: a well-mixed number for each index.
+fn mix(index: u64) -> u64 {
+    let mut z = index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+#[test]
+fn speed() {
+    let asked = std::env::var("WEIR_ARCHIVE_EVENTS").ok().map(|text| text.parse::<u64>().unwrap());
+    let chunks = asked.unwrap_or(3 * CHUNK_EVENTS) / CHUNK_EVENTS;
+    let mut catalog = (*catalog()).clone();
+    let mut charge = catalog.charges[usize::try_from(TOKENS.0).unwrap()].clone();
+    charge.group_by.truncate(1);
+    let named = |i| weir_model::catalog::Charge { name: format!("charge-{i}"), ..charge.clone() };
+    catalog.charges = (0..CHARGES).map(named).collect();
+
+    let dir = tempfile::tempdir().unwrap();
+    let inputs = vec!["usage.ndjson".to_owned()];
+    let mut archive = Archive::create(dir.path(), catalog.into(), ArchiveSettings::default(), inputs).unwrap();
+    let mut opened = vec![std::collections::HashMap::<(u64, u64), u32>::new(); SHARDS];
+    let mut spent = std::time::Duration::ZERO;
+    for sequence in 0..chunks {
+        let (chunk, out) = chunk(sequence, &mut opened);
+        let begun = Clock::now();
+        archive.append(&chunk, &out).unwrap();
+        spent += begun.elapsed();
+    }
+    let begun = Clock::now();
+    let report = archive.finish().unwrap();
+    spent += begun.elapsed();
+    assert_eq!([report.events.rows, report.rated.rows], [chunks * CHUNK_EVENTS; 2]);
+    if asked.is_some() {
+        let per_second = u128::from(report.events.rows) * 1_000_000 / spent.as_micros();
+        let bytes = report.sum().bytes / report.events.rows;
+        writeln!(std::io::stderr(), "{per_second} events/s, {bytes} bytes/event, {report:?}").unwrap();
+    }
+}
+
+fn chunk(sequence: u64, opened: &mut [std::collections::HashMap<(u64, u64), u32>]) -> (Chunk, Vec<ShardOutput>) {
+    let (mut chunk, mut out) = (Chunk::new(SHARDS), outputs(SHARDS));
+    chunk.sequence = sequence;
+    chunk.first_position = sequence * CHUNK_EVENTS;
+    for position in 0..CHUNK_EVENTS {
+        let id = sequence * CHUNK_EVENTS + position;
+        let random = mix(id);
+        let (customer, charge) = (random % CUSTOMERS, (random >> 40) % CHARGES);
+        let shard = usize::try_from(customer).unwrap() % SHARDS;
+        let subject = format!("customer-{customer:06}");
+        let tokens = (random >> 20) % 4000;
+        let data = format!(r#"{{"model":"model-{charge}","region":"eu-west-1","tokens":{tokens},"cached":false}}"#);
+        let sample = Sample {
+            position: u32::try_from(position).unwrap(),
+            subject: &subject,
+            id,
+            time: AUGUST + i64::try_from(id * 100 + (random >> 50)).unwrap(),
+            data: Some(data.as_bytes()),
+            verdict: Verdict::Rated,
+        };
+        let event = push(&mut chunk, &mut out[shard], shard, &sample);
+        let fingerprint = Fingerprint((u128::from(mix(random)) << 64) | u128::from(random));
+        *chunk.batches[shard].fingerprint.last_mut().unwrap() = fingerprint;
+        debug_assert_eq!(chunk.batches[shard].subject_hash.last(), Some(&HashKey::FILES.route(subject.as_bytes())));
+        let next = u32::try_from(opened[shard].len()).unwrap();
+        let number = *opened[shard].entry((customer, charge)).or_insert_with(|| {
+            let charge = ChargeIdx(u32::try_from(charge).unwrap());
+            let group = format!("model-{}", charge.0);
+            out[shard].opened.push(bucket(&subject, charge, &[&group], CellIdx::NONE, august()));
+            next
+        });
+        rate(&mut out[shard], event, number, quantity(tokens.into()), amount(i128::from(tokens) * 15_000_000_000_000));
+    }
+    (chunk, out)
+}

@@ -1,0 +1,233 @@
+//! A small catalog, chunks made from a few words, and archives read back as text.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use jiff::tz::TimeZone;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use weir_aggregator::{Archive, ArchiveSettings};
+use weir_model::aggregation::Aggregation;
+use weir_model::calendar::{Anchor, Cycle};
+use weir_model::catalog::{
+    Catalog, Charge, ChargeIdx, Dimension, EventType, Meter, MeterIdx, Plan, PlanIdx, Proration, TypeIdx,
+};
+use weir_model::currency::Currency;
+use weir_model::event::{Chunk, Span};
+use weir_model::hash::{HashKey, PayloadDigest};
+use weir_model::number::{Amount, Quantity, Scale, UnitAmount};
+use weir_model::price::{CellIdx, Matrix, MatrixCell, Price, Unit};
+use weir_model::rated::{OpenedBucket, ShardOutput};
+use weir_model::time::{Instant, Period};
+use weir_model::verdict::{RejectCode, Rejection, Verdict};
+
+pub const DAY: i64 = 86_400_000_000;
+/// 2026-08-01T00:00:00Z.
+pub const AUGUST: i64 = 1_785_542_400_000_000;
+/// 2026-09-01T00:00:00Z.
+pub const SEPTEMBER: i64 = AUGUST + 31 * DAY;
+
+/// Not grouped; no decimals.
+pub const CALLS: ChargeIdx = ChargeIdx(0);
+/// Grouped by model and region; no decimals.
+pub const TOKENS: ChargeIdx = ChargeIdx(1);
+/// A matrix by size; three decimals.
+pub const IMAGES: ChargeIdx = ChargeIdx(2);
+/// Like CALLS, on another plan, in yen.
+pub const YEN_CALLS: ChargeIdx = ChargeIdx(3);
+
+pub fn catalog() -> Arc<Catalog> {
+    let usd = Currency::parse("USD").unwrap();
+    let unit =
+        |scale: i128| Price::Unit(Unit { unit_amount: UnitAmount::ZERO, per: Quantity::from_count(1), unit: scale });
+    let dimension = |name: &str, slot| Dimension { name: name.to_owned(), slot };
+    let cell = |size: &str| MatrixCell { when: vec![size.to_owned()], price: unit(1000) };
+    let matrix =
+        Matrix::new(vec![dimension("size", 0)], vec![cell("small"), cell("lar\"ge")], Some(unit(1000))).unwrap();
+    let charge = |name: &str, plan, meter, price, group_by: Vec<Dimension>| Charge {
+        name: name.to_owned(),
+        hash: 0,
+        plan: PlanIdx(plan),
+        meter: MeterIdx(meter),
+        price,
+        price_name: None,
+        filter: vec![],
+        group_by,
+        allowance: None,
+        round: None,
+    };
+    let grouped = vec![dimension("model", 0), dimension("region", 1)];
+    Arc::new(Catalog {
+        name: "sample".to_owned(),
+        hash: 0xABCD,
+        currency: usd,
+        time_zone: TimeZone::UTC,
+        meters: vec![meter("calls", 0), meter("images", 3)],
+        event_types: vec![EventType { name: "call".to_owned(), values: vec![], texts: vec![], meters: vec![] }],
+        plans: vec![plan("pro", "USD"), plan("japan", "JPY")],
+        charges: vec![
+            charge("calls", 0, 0, unit(1), vec![]),
+            charge("tokens", 0, 0, unit(1), grouped),
+            charge("images", 0, 1, Price::Matrix(matrix), vec![]),
+            charge("calls", 1, 0, unit(1), vec![]),
+        ],
+        accounts: vec![],
+        customers: vec![],
+        seller: None,
+        default_plan: None,
+    })
+}
+
+fn meter(name: &str, scale: u8) -> Meter {
+    Meter {
+        name: name.to_owned(),
+        event_type: TypeIdx(0),
+        aggregation: Aggregation::Sum,
+        scale: Scale::new(scale).unwrap(),
+        value: None,
+        distinct: None,
+        amount: None,
+        dimensions: vec![],
+        filter: vec![],
+        allow_negative: false,
+    }
+}
+
+fn plan(name: &str, currency: &str) -> Plan {
+    Plan {
+        name: name.to_owned(),
+        variant_of: None,
+        currency: Currency::parse(currency).unwrap(),
+        cycle: Cycle::Months(1),
+        anchor: Anchor::Calendar,
+        fees: vec![],
+        proration: Proration::Exact,
+        charges: vec![],
+    }
+}
+
+pub fn amount(scaled: i128) -> Amount {
+    Amount::from_scaled(scaled).unwrap()
+}
+
+pub fn quantity(scaled: i128) -> Quantity {
+    Quantity::from_scaled(scaled)
+}
+
+pub fn august() -> Period {
+    Period { start: Instant::from_micros(AUGUST), end: Instant::from_micros(SEPTEMBER) }
+}
+
+pub fn september() -> Period {
+    Period { start: Instant::from_micros(SEPTEMBER), end: Instant::from_micros(SEPTEMBER + 30 * DAY) }
+}
+
+pub fn bucket(customer: &str, charge: ChargeIdx, group: &[&str], cell: CellIdx, period: Period) -> OpenedBucket {
+    let group = group.iter().map(|&value| Box::from(value)).collect();
+    OpenedBucket { customer: customer.into(), charge, group, cell, period }
+}
+
+/// An event of source `/s` and type `call`; its fingerprint is the number of its id.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample<'a> {
+    pub position: u32,
+    pub subject: &'a str,
+    pub id: u64,
+    pub time: i64,
+    pub data: Option<&'a [u8]>,
+    pub verdict: Verdict,
+}
+
+/// Adds text to a chunk.
+pub fn span(chunk: &mut Chunk, text: &[u8]) -> Span {
+    let start = u32::try_from(chunk.text.len()).unwrap();
+    chunk.text.extend_from_slice(text);
+    Span::new(start, u32::try_from(text.len()).unwrap())
+}
+
+/// Adds an event; its index in the shard's batch.
+pub fn push(chunk: &mut Chunk, output: &mut ShardOutput, shard: usize, sample: &Sample<'_>) -> u32 {
+    let id = format!("id-{}", sample.id);
+    let [subject, source, id, type_name] = [sample.subject, "/s", &id, "call"].map(|text| span(chunk, text.as_bytes()));
+    let data = sample.data.map_or(Span::ABSENT, |data| span(chunk, data));
+    let batch = &mut chunk.batches[shard];
+    let index = u32::try_from(batch.len()).unwrap();
+    batch.fingerprint.push(weir_model::hash::Fingerprint(u128::from(sample.id)));
+    batch.payload.push(PayloadDigest(sample.id + 1));
+    batch.subject_hash.push(HashKey::FILES.route(sample.subject.as_bytes()));
+    batch.event_type.push(TypeIdx(0));
+    batch.time.push(Instant::from_micros(sample.time));
+    batch.position.push(sample.position);
+    batch.subject.push(subject);
+    batch.source.push(source);
+    batch.id.push(id);
+    batch.type_name.push(type_name);
+    batch.data.push(data);
+    output.verdicts.push(sample.verdict);
+    index
+}
+
+/// Adds a rated row.
+pub fn rate(output: &mut ShardOutput, event: u32, bucket: u32, quantity: Quantity, amount: Amount) {
+    output.rows.event.push(event);
+    output.rows.bucket.push(bucket);
+    output.rows.quantity.push(quantity);
+    output.rows.amount.push(amount);
+}
+
+pub fn reject(chunk: &mut Chunk, position: u32, code: RejectCode, record: &[u8]) {
+    let record = span(chunk, record);
+    chunk.rejected.push(Rejection { position, code, sentence: "is wrong".to_owned(), record });
+}
+
+pub fn outputs(shards: usize) -> Vec<ShardOutput> {
+    std::iter::repeat_with(ShardOutput::default).take(shards).collect()
+}
+
+pub fn create(dir: &Path, rows_per_batch: usize) -> Archive {
+    let settings = ArchiveSettings { rows_per_batch, ..ArchiveSettings::default() };
+    Archive::create(dir, catalog(), settings, vec!["a.ndjson".to_owned(), "b.ndjson".to_owned()]).unwrap()
+}
+
+/// The rows of a Parquet file, columns joined by `|`, nulls as `-`.
+pub fn rows(path: &Path) -> Vec<String> {
+    batches(path).iter().flat_map(text_rows).collect()
+}
+
+pub fn batches(path: &Path) -> Vec<RecordBatch> {
+    let file = File::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+    reader.map(Result::unwrap).collect()
+}
+
+fn text_rows(batch: &RecordBatch) -> Vec<String> {
+    let options = FormatOptions::new().with_null("-");
+    let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap());
+    let columns: Vec<_> = columns.collect();
+    let row = |i| columns.iter().map(|column| column.value(i).to_string()).collect::<Vec<_>>().join("|");
+    (0..batch.num_rows()).map(row).collect()
+}
+
+/// All files below a folder with their bytes, by path.
+pub fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.strip_prefix(dir).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+pub fn names(dir: &Path) -> Vec<String> {
+    tree(dir).into_keys().map(|path| path.to_str().unwrap().to_owned()).collect()
+}

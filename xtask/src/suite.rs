@@ -1,0 +1,71 @@
+//! `cargo xtask test`: the whole proof in one command, cheapest step first. It stops at the first failure.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{tidy, workspace};
+
+/// Cargo's steps around tidy: what is announced, and the arguments.
+const FORMAT: (&str, &[&str]) = ("formatting", &["fmt", "--all", "--check"]);
+const CLIPPY: (&str, &[&str]) =
+    ("clippy", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]);
+const TESTS: (&str, &[&str]) = ("tests", &["test", "--workspace", "--locked"]);
+
+/// Runs every step.
+pub(crate) fn run() -> Result<()> {
+    let root = workspace::root()?;
+    let data = workspace::data_dir(&root);
+    let started = Instant::now();
+    announce_data(data.as_deref());
+    for (name, arguments) in [FORMAT, CLIPPY] {
+        step(name, || cargo(&root, arguments, None))?;
+    }
+    step("tidy", || tidy_step(&root))?;
+    step(TESTS.0, || cargo(&root, TESTS.1, data.as_ref()))?;
+    println!("\nAll steps passed in {:.1} s.", started.elapsed().as_secs_f64());
+    announce_data(data.as_deref());
+    Ok(())
+}
+
+fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    println!("\n==> {name}");
+    let started = Instant::now();
+    let outcome = work();
+    let seconds = started.elapsed().as_secs_f64();
+    match outcome {
+        Ok(()) => println!("==> {name}: good, {seconds:.1} s"),
+        Err(error) => bail!("FAILED at the step `{name}` after {seconds:.1} s: {error:#}"),
+    }
+    Ok(())
+}
+
+/// Runs cargo with its output going straight through, so that its closing lines are the ones a reader sees.
+fn cargo(root: &Path, arguments: &[&str], data: Option<&PathBuf>) -> Result<()> {
+    let mut command = workspace::cargo(root);
+    command.args(arguments);
+    if let Some(data) = data {
+        command.env("WEIR_TEST_DATA", data);
+    }
+    let status = command.status().context("cargo does not start")?;
+    if status.success() { Ok(()) } else { bail!("`cargo {}`: {status}", arguments.join(" ")) }
+}
+
+fn tidy_step(root: &Path) -> Result<()> {
+    let findings = tidy::check(root)?;
+    for finding in &findings {
+        println!("{finding}");
+    }
+    if findings.is_empty() { Ok(()) } else { bail!("{} findings", findings.len()) }
+}
+
+fn announce_data(data: Option<&Path>) {
+    match data {
+        Some(dir) => println!("real data: {}", dir.display()),
+        None => println!(
+            "\n*** REAL DATA NOT FOUND: the tests on real usage SKIP themselves. ***\n*** {} ***",
+            workspace::NO_DATA
+        ),
+    }
+}

@@ -1,0 +1,106 @@
+//! The dependency arrows: model <- stages <- weir. Stages meet only in `model`, and nothing depends on the binary.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::{Finding, Source};
+use crate::workspace;
+
+const MODEL: &str = "weir-model";
+const BINARY: &str = "weir";
+/// What runs between input and invoice; each depends on `model` alone.
+const STAGES: [&str; 5] = ["weir-ingest", "weir-rater", "weir-aggregator", "weir-invoicer", "weir-sql"];
+
+/// Checks the workspace as cargo sees it.
+pub(super) fn check(root: &Path) -> Result<Vec<Finding>> {
+    let output = workspace::cargo(root)
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .output()
+        .context("cargo metadata does not start")?;
+    if !output.status.success() {
+        bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata is no JSON")?;
+    let mut findings = Vec::new();
+    for (from, to) in wrong_arrows(&dependencies(&metadata)) {
+        let path = format!("{}/Cargo.toml", from.strip_prefix("weir-").unwrap_or(&from));
+        let text = std::fs::read_to_string(root.join(&path)).unwrap_or_default();
+        findings.push(finding(Source { path: &path, text: &text }, &from, &to));
+    }
+    Ok(findings)
+}
+
+fn finding(source: Source<'_>, from: &str, to: &str) -> Finding {
+    let names_it =
+        |line: &str| line.trim_start().strip_prefix(to).is_some_and(|rest| rest.starts_with(['.', ' ', '=']));
+    let line = source.text.lines().position(names_it).map_or(1, |index| index + 1);
+    let what = format!("{from} depends on {to}");
+    source.finding(line, what, "arrows point one way, model <- stages <- weir; stages meet in model")
+}
+
+/// Dependencies of every kind between the workspace's own crates.
+fn dependencies(metadata: &Value) -> BTreeMap<String, BTreeSet<String>> {
+    let name = |value: &Value| value.get("name").and_then(Value::as_str).map(str::to_owned);
+    let list = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let packages = list(metadata, "packages");
+    let own: BTreeSet<String> = packages.iter().filter_map(name).collect();
+    let of =
+        |package: &Value| list(package, "dependencies").iter().filter_map(name).filter(|to| own.contains(to)).collect();
+    packages.iter().filter_map(|package| Some((name(package)?, of(package)))).collect()
+}
+
+fn wrong_arrows(dependencies: &BTreeMap<String, BTreeSet<String>>) -> Vec<(String, String)> {
+    let arrows = dependencies.iter().flat_map(|(from, all)| all.iter().map(move |to| (from, to)));
+    arrows.filter(|(from, to)| !is_allowed(from, to)).map(|(from, to)| (from.clone(), to.clone())).collect()
+}
+
+fn is_allowed(from: &str, to: &str) -> bool {
+    match from {
+        BINARY => true,
+        _ if to == BINARY => false,
+        MODEL => false,
+        stage if STAGES.contains(&stage) => to == MODEL,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrows() {
+        for (from, to, expected) in [
+            ("weir-rater", "weir-model", true),
+            ("weir-rater", "weir-ingest", false),
+            ("weir-model", "weir-rater", false),
+            ("weir", "weir-rater", true),
+            ("weir-invoicer", "weir", false),
+            ("xtask", "weir-model", true),
+            ("xtask", "weir", false),
+        ] {
+            assert_eq!(is_allowed(from, to), expected, "{from} -> {to}");
+        }
+    }
+
+    #[test]
+    fn only_the_workspace_counts() {
+        let metadata = serde_json::json!({ "packages": [
+            { "name": "weir-model", "dependencies": [{ "name": "toml" }] },
+            { "name": "weir-rater", "dependencies": [{ "name": "weir-model" }, { "name": "weir-ingest", "kind": "dev" }] },
+            { "name": "weir-ingest", "dependencies": [] },
+        ] });
+        let wrong = wrong_arrows(&dependencies(&metadata));
+        assert_eq!(wrong, [("weir-rater".to_owned(), "weir-ingest".to_owned())]);
+    }
+
+    #[test]
+    fn the_finding_names_the_line() {
+        let text = "[dependencies]\nweir-model.workspace = true\nweir-ingest.workspace = true\n";
+        let found = finding(Source { path: "rater/Cargo.toml", text }, "weir-rater", "weir-ingest");
+        assert_eq!((found.line, found.what.as_str()), (3, "weir-rater depends on weir-ingest"));
+    }
+}

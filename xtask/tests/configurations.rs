@@ -1,0 +1,79 @@
+//! Every catalog and mapping in config/ loads without a problem: what the project shows, it also runs.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use weir_model::catalog::{self, Catalog, CatalogFiles};
+use weir_model::mapping;
+
+struct Beside(PathBuf);
+
+impl CatalogFiles for Beside {
+    fn read(&self, path: &str) -> io::Result<String> {
+        std::fs::read_to_string(self.0.join(path))
+    }
+}
+
+fn config(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../config").join(folder)
+}
+
+fn load(name: &str) -> Catalog {
+    let folder = config("catalogs");
+    let text = std::fs::read_to_string(folder.join(name)).unwrap();
+    let (catalog, problems) =
+        catalog::load(name, &text, &Beside(folder)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert!(problems.is_empty(), "{name}: {problems:?}");
+    catalog
+}
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(config(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
+    files.sort();
+    assert!(!files.is_empty(), "config/{folder} is empty");
+    files
+}
+
+#[test]
+fn every_catalog_loads() {
+    for file in files("catalogs") {
+        load(file.file_name().unwrap().to_str().unwrap());
+    }
+}
+
+#[test]
+fn every_mapping_loads() {
+    for file in files("mappings") {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let mapping = mapping::load(name, &text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(mapping.events.len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn the_price_list_of_the_demo() {
+    let catalog = load("ai-api.toml");
+    let customer = |id: &str| catalog.customers.iter().find(|customer| customer.id == id).unwrap();
+    assert_eq!(catalog.customers.len(), 12);
+    assert_eq!(customer("hexagon").subjects, ["hexagon-prod", "hexagon-staging", "hexagon-ci"]);
+    assert_eq!(customer("librairie-lumiere").locale.as_deref(), Some("fr"));
+    assert_eq!(customer("meridian-bank").starts_on, Some(jiff::civil::date(2026, 1, 14)));
+    assert_eq!(customer("northwind-research").account, customer("northwind-support").account);
+    assert_eq!(catalog.plans.len(), 2);
+    assert_eq!(catalog.default_plan, None);
+    // Every price model of the first version is sold.
+    let mut models: Vec<&str> = catalog.charges.iter().map(|charge| charge.price.model()).collect();
+    models.sort_unstable();
+    models.dedup();
+    assert_eq!(models, ["dynamic", "graduated", "matrix", "package", "unit", "volume"]);
+}
+
+#[test]
+fn a_request_is_two_usages() {
+    let catalog = load("servegen.toml");
+    assert_eq!(catalog.event_types.len(), 1);
+    assert_eq!(catalog.event_types[0].meters.len(), 2);
+    assert!(catalog.default_plan.is_some());
+}
