@@ -151,6 +151,9 @@ impl Archive {
     /// Takes a settlement row; they come after the last chunk, in an order that the log alone decides.
     pub fn settle(&mut self, row: &SettlementRow) -> Result<(), ArchiveError> {
         self.while_sound(|archive| {
+            if archive.settings.contents == Contents::TotalsOnly {
+                return Ok(());
+            }
             let bucket = archive.directory.enter(&row.bucket).map_err(|what| ArchiveError::Closing { what })?;
             archive.batch.rated.push(RatedRow::settlement(bucket, row.amount));
             if archive.batch.byte_len() >= archive.buffer_bytes_max() { archive.write_batch() } else { Ok(()) }

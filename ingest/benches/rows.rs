@@ -58,20 +58,15 @@ fn mapping() -> Mapping {
         ("usage_amount", "line_item_usage_amount"),
         ("usage_type", "line_item_usage_type"),
     ];
-    let field = |(name, cell): (&str, &str)| {
-        (name.to_owned(), FieldMapping { text: column(cell), empty: EmptyCell::Absent })
-    };
+    let field =
+        |(name, cell): (&str, &str)| (name.to_owned(), FieldMapping { text: column(cell), empty: EmptyCell::Absent });
     let table = EventMapping {
         source: TextMapping::Constant("aws.cur".to_owned()),
         id: TextMapping::Join { columns: vec![COLUMNS[0].to_owned(), COLUMNS[5].to_owned()], join: "/".to_owned() },
         event_type: column("line_item_line_item_type"),
         subject: column("line_item_usage_account_id"),
         partition_key: None,
-        time: TimeMapping {
-            column: COLUMNS[5].to_owned(),
-            format: TimeFormat::Rfc3339,
-            zone: jiff::tz::TimeZone::UTC,
-        },
+        time: TimeMapping { column: COLUMNS[5].to_owned(), format: TimeFormat::Rfc3339, zone: jiff::tz::TimeZone::UTC },
         data: data.map(field).into(),
     };
     Mapping { events: vec![table], ..Mapping::default() }
@@ -156,12 +151,11 @@ fn main() {
     let file = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
     let benching = std::env::args().any(|argument| argument == "--bench");
     let made = tempfile::Builder::new().suffix(".csv").tempfile().expect("a temporary file");
-    let path = match &file {
-        Some(file) => FilePath::new(file),
-        None => {
-            std::fs::write(made.path(), rows(if benching { 300_000 } else { 100 })).expect("room for a file");
-            made.path()
-        }
+    let path = if let Some(file) = &file {
+        FilePath::new(file)
+    } else {
+        std::fs::write(made.path(), rows(if benching { 300_000 } else { 100 })).expect("room for a file");
+        made.path()
     };
     for _ in 0..if benching { 5 } else { 1 } {
         let (reading, decoding, received) = run(path);

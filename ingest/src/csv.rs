@@ -202,9 +202,8 @@ pub(crate) fn header(name: &str, text: &[u8], dialect: CsvDialect) -> Result<(Ve
         field.append(text, dialect.quote, &mut cell);
         let cell = match dialect.encoding {
             TextEncoding::Latin1 => cell.iter().copied().map(char::from).collect(),
-            TextEncoding::Utf8 => {
-                String::from_utf8(cell).map_err(|_| invalid("it is not UTF-8; is it `encoding = \"latin1\"`?".into()))?
-            }
+            TextEncoding::Utf8 => String::from_utf8(cell)
+                .map_err(|_| invalid("it is not UTF-8; is it `encoding = \"latin1\"`?".into()))?,
         };
         names.push(cell);
     }

@@ -85,7 +85,7 @@ pub(crate) fn span(start: usize, len: usize) -> Span {
 }
 
 /// Scans values in `text`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Scanner<'t> {
     pub(crate) text: &'t [u8],
     /// Where `text` begins in the chunk's text.

@@ -120,7 +120,7 @@ impl Decoder {
         chunk.received += 1;
         let texts_before = scratch.walk.extra.len();
         let decoded = if all_utf8 { Ok(()) } else { check_utf8(text, start) };
-        match decoded.and_then(|()| self.event(scanner, start, position, (chunk, scratch))) {
+        match decoded.and_then(|()| self.event(&scanner, start, position, (chunk, scratch))) {
             Ok(end) => end + 1,
             Err(fault) => {
                 scratch.walk.extra.truncate(texts_before);
@@ -133,7 +133,7 @@ impl Decoder {
     #[inline(never)]
     fn event(
         &self,
-        scanner: Scanner<'_>,
+        scanner: &Scanner<'_>,
         start: usize,
         position: u32,
         (chunk, scratch): (&mut Chunk, &mut DecodeScratch),
@@ -156,7 +156,7 @@ impl Decoder {
 
     /// Scans the event's members into the scratch; returns the position after its closing brace.
     #[inline(always)]
-    fn members(&self, scanner: Scanner<'_>, brace: usize, scratch: &mut DecodeScratch) -> Scan<usize> {
+    fn members(&self, scanner: &Scanner<'_>, brace: usize, scratch: &mut DecodeScratch) -> Scan<usize> {
         let DecodeScratch { walk, line } = scratch;
         walk.keys.clear();
         line.begin();
@@ -185,7 +185,7 @@ impl Decoder {
     #[inline(always)]
     fn attribute(
         &self,
-        scanner: Scanner<'_>,
+        scanner: &Scanner<'_>,
         at: usize,
         place: usize,
         (walk, line): (&mut Walk, &mut LineScratch),
@@ -241,7 +241,7 @@ impl Decoder {
     #[inline(always)]
     fn finish(
         &self,
-        scanner: Scanner<'_>,
+        scanner: &Scanner<'_>,
         position: u32,
         chunk: &mut Chunk,
         scratch: &mut DecodeScratch,
@@ -296,7 +296,7 @@ impl Decoder {
     #[inline(always)]
     fn extract_rest(
         &self,
-        scanner: Scanner<'_>,
+        scanner: &Scanner<'_>,
         walk: &mut Walk,
         line: &mut LineScratch,
         event_type: TypeIdx,
@@ -311,7 +311,7 @@ impl Decoder {
 
     fn extract_attributes(
         &self,
-        scanner: Scanner<'_>,
+        scanner: &Scanner<'_>,
         walk: &mut Walk,
         line: &LineScratch,
         root: Node,
@@ -377,7 +377,7 @@ impl Decoder {
 /// Identifies a key that does not stand where it stood in the line before.
 #[inline(never)]
 fn learn(
-    scanner: Scanner<'_>,
+    scanner: &Scanner<'_>,
     walk: &mut Walk,
     line: &mut LineScratch,
     at: usize,
@@ -393,11 +393,11 @@ fn learn(
 }
 
 #[inline(always)]
-fn check_extensions(scanner: Scanner<'_>, walk: &mut Walk, line: &LineScratch) -> Scan<()> {
+fn check_extensions(scanner: &Scanner<'_>, walk: &mut Walk, line: &LineScratch) -> Scan<()> {
     if line.extensions.len() < 2 { Ok(()) } else { check_many_extensions(scanner, walk, line) }
 }
 
-fn check_many_extensions(scanner: Scanner<'_>, walk: &mut Walk, line: &LineScratch) -> Scan<()> {
+fn check_many_extensions(scanner: &Scanner<'_>, walk: &mut Walk, line: &LineScratch) -> Scan<()> {
     let Walk { keys, extra, raw_len, .. } = walk;
     keys.clear();
     keys.extend(line.extensions.iter().map(|(key, _)| *key));
@@ -483,7 +483,7 @@ fn check_utf8(text: &[u8], start: usize) -> Scan<()> {
 
 /// A line that is no object: what JSON it is, or why it is none.
 #[cold]
-fn not_an_object(scanner: Scanner<'_>, walk: &mut Walk, first: usize) -> Box<Fault> {
+fn not_an_object(scanner: &Scanner<'_>, walk: &mut Walk, first: usize) -> Box<Fault> {
     walk.keys.clear();
     match scanner.value(walk, first, 0, Node::NONE) {
         Err(fault) => fault,

@@ -224,18 +224,17 @@ impl Content {
             Content::Rows(stream, table) => {
                 let mut records = stream.next(&mut chunk.text)?;
                 let mut start = 0;
-                let table = match table {
-                    Some(table) => table,
-                    None => {
-                        let (resolved, length) = header(stream, &chunk.text, mapping)?;
-                        (start, records) = (length, records - 1);
-                        if records == 0 {
-                            chunk.text.clear();
-                            records = stream.next(&mut chunk.text)?;
-                            start = 0;
-                        }
-                        table.insert(Arc::new(resolved))
+                let table = if let Some(table) = table {
+                    table
+                } else {
+                    let (resolved, length) = header(stream, &chunk.text, mapping)?;
+                    (start, records) = (length, records - 1);
+                    if records == 0 {
+                        chunk.text.clear();
+                        records = stream.next(&mut chunk.text)?;
+                        start = 0;
                     }
+                    table.insert(Arc::new(resolved))
                 };
                 let positions = Positions { records, per_record: table.plan.tables() };
                 let piece = CsvPiece { table: table.clone(), range: start..chunk.text.len() };

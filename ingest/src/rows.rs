@@ -4,9 +4,11 @@
 //! Does not own: how cells are read (`csv`, `columns`), nor limits, extraction and routing, which rows share with NDJSON
 //! (`Decoder::admit`). A cell that is a text goes into `data` as a JSON string, exactly; nothing passes through a float.
 
+mod data;
 mod resolve;
 mod time;
 
+pub(crate) use data::json_string;
 pub(crate) use resolve::resolve;
 
 use jiff::civil::DateTime;
@@ -18,6 +20,7 @@ use weir_model::verdict::{RejectCode, Rejection};
 
 use crate::decode::{DecodeScratch, Decoder, RawEvent};
 use crate::json::{shown, span};
+use data::{append_joined, write_data};
 use time::TimeCache;
 
 /// Beyond this a chunk takes no more texts: spans count to 2 GiB. Pieces are cut so small that only hostile files come here.
@@ -181,10 +184,9 @@ impl<'a> RowWriter<'a> {
             return;
         }
         let plan = self.plan;
-        let mut position = number.wrapping_mul(table_count(plan));
-        for (at, table) in plan.tables.iter().enumerate() {
+        let first = number.wrapping_mul(table_count(plan));
+        for ((at, table), position) in plan.tables.iter().enumerate().zip(first..) {
             self.event(position, at, table, cells);
-            position += 1;
         }
     }
 
@@ -301,7 +303,8 @@ impl<'a> RowWriter<'a> {
         match cells.time(plan.column) {
             Some(CellTime::Instant(instant)) => return Ok(instant),
             Some(CellTime::Civil(civil)) => {
-                return time::in_zone(civil, &plan.zone).ok_or_else(|| self.time_invalid(plan, civil.to_string().as_bytes()));
+                return time::in_zone(civil, &plan.zone)
+                    .ok_or_else(|| self.time_invalid(plan, civil.to_string().as_bytes()));
             }
             None => {}
         }
@@ -340,109 +343,6 @@ impl<'a> RowWriter<'a> {
 
 fn table_count(plan: &RowPlan) -> u32 {
     u32::try_from(plan.tables.len()).unwrap_or(u32::MAX)
-}
-
-/// Appends the cells with `join` between; whether any has text.
-fn append_joined(columns: &[usize], join: &[u8], cells: &impl Cells, text: &mut Vec<u8>) -> bool {
-    let mut found = false;
-    for (at, column) in columns.iter().enumerate() {
-        if at > 0 {
-            text.extend_from_slice(join);
-        }
-        if !cells.is_empty(*column) {
-            found = true;
-            cells.append_text(*column, text);
-        }
-    }
-    found
-}
-
-/// Appends `data` as one compact JSON object.
-#[inline]
-fn write_data(fields: &[FieldPlan], cells: &impl Cells, text: &mut Vec<u8>) {
-    text.push(b'{');
-    let begin = text.len();
-    for field in fields {
-        let before = text.len();
-        if before > begin {
-            text.push(b',');
-        }
-        text.extend_from_slice(&field.prefix);
-        let found = match &field.text {
-            TextPlan::Constant(_) => true,
-            TextPlan::Column(column) if cells.is_empty(*column) => false,
-            TextPlan::Column(column) if cells.is_bare(*column) => {
-                cells.append_text(*column, text);
-                true
-            }
-            TextPlan::Column(column) => {
-                text.push(b'"');
-                let start = text.len();
-                cells.append_text(*column, text);
-                close_string(text, start);
-                true
-            }
-            TextPlan::Join(columns, join) => {
-                text.push(b'"');
-                let start = text.len();
-                let found = append_joined(columns, join, cells, text);
-                close_string(text, start);
-                found
-            }
-        };
-        if !found {
-            match field.empty {
-                EmptyCell::Absent => text.truncate(before),
-                EmptyCell::Zero => {
-                    text.truncate(before);
-                    if before > begin {
-                        text.push(b',');
-                    }
-                    text.extend_from_slice(&field.prefix);
-                    text.push(b'0');
-                }
-            }
-        }
-    }
-    text.push(b'}');
-}
-
-/// Escapes what was appended since `start`, then closes the JSON string.
-#[inline]
-fn close_string(text: &mut Vec<u8>, start: usize) {
-    let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-    // Without an early exit, so that it becomes vector code.
-    if text.get(start..).unwrap_or_default().iter().fold(false, |found, byte| found | special(*byte)) {
-        escape_tail(text, start);
-    }
-    text.push(b'"');
-}
-
-#[cold]
-fn escape_tail(text: &mut Vec<u8>, start: usize) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    for byte in text.split_off(start) {
-        match byte {
-            b'"' => text.extend_from_slice(b"\\\""),
-            b'\\' => text.extend_from_slice(b"\\\\"),
-            b'\n' => text.extend_from_slice(b"\\n"),
-            b'\r' => text.extend_from_slice(b"\\r"),
-            b'\t' => text.extend_from_slice(b"\\t"),
-            0..0x20 => {
-                text.extend_from_slice(b"\\u00");
-                text.extend([byte >> 4, byte & 15].map(|digit| HEX[usize::from(digit)]));
-            }
-            _ => text.push(byte),
-        }
-    }
-}
-
-/// `text` as a JSON string.
-pub(crate) fn json_string(text: &[u8]) -> Vec<u8> {
-    let mut json = vec![b'"'];
-    json.extend_from_slice(text);
-    close_string(&mut json, 1);
-    json
 }
 
 #[cfg(test)]

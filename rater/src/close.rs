@@ -191,13 +191,17 @@ impl<'a> Close<'a> {
 
     /// Which declared customers have usage in which periods.
     fn declared_periods(&self) -> BTreeSet<(CustomerIdx, Instant)> {
-        let of_shard = |shard: &'a Shard| {
-            shard.subjects.stretches.iter().filter_map(|stretch| {
-                let customer = shard.subjects.customers.get(at(stretch.customer))?;
-                Some((customer.declared?, stretch.period.start))
-            })
-        };
-        self.shards.iter().flat_map(of_shard).collect()
+        let mut known = BTreeSet::new();
+        for shard in self.shards.iter().filter(|_| !self.catalog().customers.is_empty()) {
+            for bucket in shard.buckets.as_slice().iter().filter(|bucket| bucket.events() > 0) {
+                let stretch = shard.subjects.stretches.get(at(bucket.key().stretch));
+                let customer = stretch.and_then(|stretch| shard.subjects.customers.get(at(stretch.customer)));
+                if let (Some(stretch), Some(declared)) = (stretch, customer.and_then(|customer| customer.declared)) {
+                    known.insert((declared, stretch.period.start));
+                }
+            }
+        }
+        known
     }
 }
 
@@ -247,14 +251,14 @@ pub struct ShardPeriods<'c> {
 impl<'c> ShardPeriods<'c> {
     fn new(close: &'c Close<'c>, shard: &'c Shard) -> ShardPeriods<'c> {
         let own = own_customers(shard, &close.spread);
-        let stretches = &shard.subjects.stretches;
+        let buckets = BucketsByStretch::new(shard);
         let mut numbers: Vec<u32> = (0_u32..)
-            .zip(stretches)
-            .filter(|(_, stretch)| own.get(at(stretch.customer)) == Some(&true))
+            .zip(&shard.subjects.stretches)
+            .filter(|(number, stretch)| own.get(at(stretch.customer)) == Some(&true) && !buckets.of(*number).is_empty())
             .map(|(number, _)| number)
             .collect();
         numbers.sort_by_cached_key(|number| Some(stretch_key(shard, *number)));
-        ShardPeriods { close, shard, stretches: numbers, position: 0, buckets: BucketsByStretch::new(shard) }
+        ShardPeriods { close, shard, stretches: numbers, position: 0, buckets }
     }
 
     /// The sort key of the next period.
@@ -279,9 +283,7 @@ impl<'c> ShardPeriods<'c> {
         total.buckets.clear();
         for &bucket in self.buckets.of(number) {
             let bucket = self.shard.buckets.as_slice().get(at(bucket)).expect("numbers come from this shard");
-            if bucket.events() > 0 {
-                total.buckets.push(bucket_total(self.shard, bucket));
-            }
+            total.buckets.push(bucket_total(self.shard, bucket));
         }
         // P(0) of a catalog that compiled does not overflow: rating opened no bucket where it does.
         if self.close.complete(total).is_err() {
@@ -335,7 +337,7 @@ fn bucket_total(shard: &Shard, bucket: &Bucket) -> BucketTotal {
     }
 }
 
-/// Bucket numbers grouped by stretch, by counting.
+/// Numbers of the buckets with usage, grouped by stretch, by counting.
 #[derive(Debug)]
 struct BucketsByStretch {
     starts: Vec<u32>,
@@ -344,9 +346,9 @@ struct BucketsByStretch {
 
 impl BucketsByStretch {
     fn new(shard: &Shard) -> BucketsByStretch {
-        let buckets = shard.buckets.as_slice();
+        let buckets = || (0_u32..).zip(shard.buckets.as_slice()).filter(|(_, bucket)| bucket.events() > 0);
         let mut starts = vec![0_u32; shard.subjects.stretches.len().saturating_add(1)];
-        for bucket in buckets {
+        for (_, bucket) in buckets() {
             if let Some(count) = starts.get_mut(at(bucket.key().stretch).saturating_add(1)) {
                 *count = count.saturating_add(1);
             }
@@ -357,8 +359,8 @@ impl BucketsByStretch {
             *start = sum;
         }
         let mut next = starts.clone();
-        let mut numbers = vec![0_u32; buckets.len()];
-        for (number, bucket) in (0_u32..).zip(buckets) {
+        let mut numbers = vec![0_u32; at(sum)];
+        for (number, bucket) in buckets() {
             let position = next.get_mut(at(bucket.key().stretch)).expect("one entry per stretch");
             if let Some(slot) = numbers.get_mut(at(*position)) {
                 *slot = number;

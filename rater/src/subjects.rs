@@ -25,8 +25,8 @@ pub struct Subject {
     pub customer: u32,
     /// The stretch of its latest event, or [`NONE`].
     stretch: u32,
-    /// That stretch's period.
-    period: Period,
+    /// That part of the stretch's period in which the customer had its plan.
+    active: Period,
     /// Its customer's plan.
     plan: PlanIdx,
 }
@@ -123,8 +123,8 @@ impl Subjects {
         time: Instant,
     ) -> Result<(u32, Instant, PlanIdx), UnpricedReason> {
         let known = *self.subjects.get(at(subject)).expect("subject numbers come from this table");
-        if known.stretch != NONE && known.period.contains(time) {
-            return Ok((known.stretch, known.period.end, known.plan));
+        if known.stretch != NONE && known.active.contains(time) {
+            return Ok((known.stretch, known.active.end, known.plan));
         }
         if known.customer == NONE {
             return Err(match plan.owner(known.hash) {
@@ -132,11 +132,16 @@ impl Subjects {
                 _ => UnpricedReason::NoPlan,
             });
         }
-        let stretch = self.find_stretch(plan, known.customer, time)?;
-        let period = self.stretches.get(at(stretch)).expect("just found").period;
+        let customer = self.customers.get(at(known.customer)).ok_or(UnpricedReason::NoPlan)?;
+        let starts_at = plan.starts_at(Subjects::owner(customer));
+        if starts_at.is_some_and(|start| time < start) {
+            return Err(UnpricedReason::BeforeStart);
+        }
+        let (stretch, period) = self.find_stretch(plan, known.customer, time)?;
         if let Some(subject) = self.subjects.get_mut(at(subject)) {
+            let start = starts_at.map_or(period.start, |start| start.max(period.start));
             subject.stretch = stretch;
-            subject.period = period;
+            subject.active = Period { start, end: period.end };
         }
         Ok((stretch, period.end, known.plan))
     }
@@ -158,8 +163,8 @@ impl Subjects {
     /// Enters a subject as a snapshot kept it: its latest stretch is found again when it is needed.
     pub fn restore(&mut self, hash: RouteHash, customer: u32) {
         let plan = self.customers.get(at(customer)).map_or(PlanIdx::default(), |customer| customer.plan);
-        let period = Period { start: Instant::default(), end: Instant::default() };
-        self.push(Subject { hash, customer, stretch: NONE, period, plan });
+        let active = Period { start: Instant::default(), end: Instant::default() };
+        self.push(Subject { hash, customer, stretch: NONE, active, plan });
     }
 
     /// Enters a customer as a snapshot kept it.
@@ -200,24 +205,26 @@ impl Subjects {
         number
     }
 
-    fn find_stretch(&mut self, plan: &RatingPlan, number: u32, time: Instant) -> Result<u32, UnpricedReason> {
+    fn find_stretch(
+        &mut self,
+        plan: &RatingPlan,
+        number: u32,
+        time: Instant,
+    ) -> Result<(u32, Period), UnpricedReason> {
         let customer = self.customers.get_mut(at(number)).ok_or(UnpricedReason::NoPlan)?;
         let mut candidate = customer.last_stretch;
         while let Some(stretch) = self.stretches.get(at(candidate)) {
             if stretch.period.contains(time) {
-                return Ok(candidate);
+                return Ok((candidate, stretch.period));
             }
             candidate = stretch.previous;
         }
-        let owner = Subjects::owner(customer);
-        let periods = plan.periods(owner).ok_or(UnpricedReason::NoPlan)?;
-        if plan.starts_at(owner).is_some_and(|start| time < start) {
-            return Err(UnpricedReason::BeforeStart);
-        }
+        let periods = plan.periods(Subjects::owner(customer)).ok_or(UnpricedReason::NoPlan)?;
+        let period = periods.period_at(time);
         let stretch = next_index(self.stretches.len());
-        self.stretches.push(Stretch { customer: number, previous: customer.last_stretch, period: periods.period_at(time) });
+        self.stretches.push(Stretch { customer: number, previous: customer.last_stretch, period });
         customer.last_stretch = stretch;
-        Ok(stretch)
+        Ok((stretch, period))
     }
 
     fn push(&mut self, subject: Subject) {

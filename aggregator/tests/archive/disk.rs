@@ -143,7 +143,7 @@ struct FullDevice;
 
 #[cfg(target_os = "linux")]
 impl Store for FullDevice {
-    fn create(&self, path: &Path) -> io::Result<Box<dyn Sink>> {
+    fn create(&self, _path: &Path) -> io::Result<Box<dyn Sink>> {
         Ok(Box::new(OpenOptions::new().write(true).open("/dev/full")?))
     }
 

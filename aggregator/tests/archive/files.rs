@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, UInt64Type};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use proptest::prelude::*;
-use weir_aggregator::{Archive, ArchiveError, ArchiveSettings};
+use weir_aggregator::{Archive, ArchiveError, ArchiveSettings, Contents};
 use weir_model::event::Chunk;
 use weir_model::price::CellIdx;
 use weir_model::rated::ShardOutput;
@@ -119,10 +119,10 @@ proptest! {
     #[test]
     fn amounts_sum_to_what_was_fed(usages in usages(0..200), rows in 1..100_usize, bytes in 1..20_000_usize) {
         let dir = tempfile::tempdir().unwrap();
-        let settings = ArchiveSettings { rows_per_batch: rows, buffer_bytes_max: bytes };
+        let settings = ArchiveSettings { rows_per_batch: rows, buffer_bytes_max: bytes, ..ArchiveSettings::default() };
         let report = write(dir.path(), &usages, 3, settings);
         let fed: i128 = usages.iter().map(|usage| i128::from(usage.amount)).sum();
-        let (mut sum, mut positions) = (0_i128, Vec::new());
+        let (mut sum, mut positions) = (0_i128, Vec::<u64>::new());
         for name in names(dir.path()).iter().filter(|name| name.starts_with("rated/")) {
             for batch in batches(&dir.path().join(name)) {
                 let amounts = batch.column_by_name("amount").unwrap().as_primitive::<Decimal128Type>();
@@ -137,6 +137,15 @@ proptest! {
     }
 }
 
+#[test]
+fn totals_only_keeps_no_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let usage = Usage { customer: 1, time: AUGUST, amount: 1 };
+    let report = write(dir.path(), &[usage], 1, ArchiveSettings { contents: Contents::TotalsOnly, ..cut_at(1) });
+    assert_eq!(names(dir.path()), ["quarantine.ndjson"]);
+    assert_eq!(report.sum().rows, 0);
+}
+
 /// Chunks hold seven events: batches end at the first chunk that reaches the limit.
 #[test]
 fn batches_end_with_chunks() {
@@ -147,7 +156,7 @@ fn batches_end_with_chunks() {
         (cut_at(7), vec![7, 7, 7, 7, 2]),
         (cut_at(8), vec![14, 14, 2]),
         (cut_at(30), vec![30]),
-        (ArchiveSettings { rows_per_batch: 30, buffer_bytes_max: 1 }, vec![7, 7, 7, 7, 2]),
+        (ArchiveSettings { buffer_bytes_max: 1, ..cut_at(30) }, vec![7, 7, 7, 7, 2]),
     ] {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), &usages, 2, settings);

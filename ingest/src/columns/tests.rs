@@ -8,9 +8,10 @@ use std::sync::Arc;
 use arrow_array::builder::StringDictionaryBuilder;
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, DurationSecondArray, Float32Array,
-    Float64Array, Int8Array, Int64Array, LargeStringArray, NullArray, RecordBatch, StringArray, StringViewArray,
-    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, DurationSecondArray,
+    Float32Array, Float64Array, Int8Array, Int64Array, LargeStringArray, NullArray, RecordBatch, StringArray,
+    StringViewArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
+    TimestampSecondArray, UInt64Array,
 };
 use arrow_buffer::i256;
 use arrow_ipc::writer::{FileWriter, StreamWriter};
@@ -105,7 +106,10 @@ fn filters_tables_and_rejections_of_columns() {
         let outcome = read_with(&path, mapping.clone(), 8192).unwrap();
         assert_eq!((outcome.received, outcome.skipped), (20_000, 10_000));
         assert_eq!(outcome.refused(), ["3 attribute_missing `subject` is missing: column `value` is empty"]);
-        assert_eq!(outcome.refusals[0].record, "{\"value\":null,\"id\":1,\"at\":\"2018-10-01T00:00:01Z\",\"who\":\"odd\"}");
+        assert_eq!(
+            outcome.refusals[0].record,
+            "{\"value\":null,\"id\":1,\"at\":\"2018-10-01T00:00:01Z\",\"who\":\"odd\"}"
+        );
         assert_eq!(outcome.events.last().unwrap().position, 39_999);
     }
 }
@@ -134,7 +138,9 @@ fn a_type_becomes_a_text_or_a_number() {
         (Arc::new(Date32Array::from(vec![Some(DAY_2018_10_01), None])), "\"2018-10-01\""),
         (Arc::new(TimestampSecondArray::from(vec![Some(second), None])), "\"2018-10-01T00:00:00\""),
         (
-            Arc::new(TimestampMillisecondArray::from(vec![Some(second * 1000 + 1), None]).with_timezone_opt(zoned("+02:00"))),
+            Arc::new(
+                TimestampMillisecondArray::from(vec![Some(second * 1000 + 1), None]).with_timezone_opt(zoned("+02:00")),
+            ),
             "\"2018-10-01T00:00:00.001Z\"",
         ),
         (
@@ -210,9 +216,14 @@ fn tables_that_cannot_be_read() {
         let mut wrong = mapping();
         wrong.events[0].data = vec![field("value", column("valeu"))];
         let sentence = refusal(path, wrong).to_string();
-        assert!(sentence.ends_with("there is no column `valeu`, which the mapping names; did you mean `value`?"), "{sentence}");
+        assert!(
+            sentence.ends_with("there is no column `valeu`, which the mapping names; did you mean `value`?"),
+            "{sentence}"
+        );
     }
-    for (from, to) in [(0, "cut.parquet"), (1, "cut.feather"), (2, "cut.arrows"), (3, "cut.arrows.zst"), (4, "cut.ipc.gz")] {
+    for (from, to) in
+        [(0, "cut.parquet"), (1, "cut.feather"), (2, "cut.arrows"), (3, "cut.arrows.zst"), (4, "cut.ipc.gz")]
+    {
         let bytes = std::fs::read(&good[from]).unwrap();
         let path = folder.path().join(to);
         std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
@@ -226,9 +237,8 @@ fn tables_that_cannot_be_read() {
     std::fs::write(&inside, zstd::encode_all(File::open(&good[1]).unwrap(), 1).unwrap()).unwrap();
     assert!(matches!(refusal(&inside, mapping()), InputError::NeedsFile { .. }));
     let odd = folder.path().join("odd.arrows");
-    let mut columns: Vec<(String, ArrayRef)> = ["id", "who", "at"]
-        .map(|name| (name.to_owned(), Arc::new(StringArray::from(vec!["1"])) as ArrayRef))
-        .into();
+    let mut columns: Vec<(String, ArrayRef)> =
+        ["id", "who", "at"].map(|name| (name.to_owned(), Arc::new(StringArray::from(vec!["1"])) as ArrayRef)).into();
     columns.push(("value".to_owned(), Arc::new(DurationSecondArray::from(vec![1]))));
     std::fs::write(&odd, stream_bytes(&RecordBatch::try_from_iter(columns).unwrap())).unwrap();
     let sentence = refusal(&odd, mapping()).to_string();

@@ -28,10 +28,10 @@ pub(super) enum View {
     Null,
     Text(StringArray),
     LargeText(LargeStringArray),
-    TextView(StringViewArray),
+    SharedText(StringViewArray),
     Bytes(BinaryArray),
     LargeBytes(LargeBinaryArray),
-    BytesView(BinaryViewArray),
+    SharedBytes(BinaryViewArray),
     Bool(BooleanArray),
     /// Integers and decimals: value / 10^scale.
     Scaled(Values<i128>, i8),
@@ -76,9 +76,10 @@ impl View {
         match data_type {
             T::Dictionary(_, values) => View::supports(values),
             T::Null | T::Boolean | T::Timestamp(..) | T::Date32 | T::Date64 => true,
-            T::Decimal32(..) | T::Decimal64(..) | T::Decimal128(..) | T::Decimal256(..) => true,
-            T::Utf8 | T::LargeUtf8 | T::Utf8View | T::Binary | T::LargeBinary | T::BinaryView => true,
-            other => other.is_numeric(),
+            // Integers, decimals and floats are numeric.
+            other => {
+                other.is_numeric() || other.is_string() || matches!(other, T::Binary | T::LargeBinary | T::BinaryView)
+            }
         }
     }
 
@@ -89,10 +90,10 @@ impl View {
         match array.data_type() {
             T::Utf8 => View::Text(array.as_string::<i32>().clone()),
             T::LargeUtf8 => View::LargeText(array.as_string::<i64>().clone()),
-            T::Utf8View => View::TextView(array.as_string_view().clone()),
+            T::Utf8View => View::SharedText(array.as_string_view().clone()),
             T::Binary => View::Bytes(array.as_binary::<i32>().clone()),
             T::LargeBinary => View::LargeBytes(array.as_binary::<i64>().clone()),
-            T::BinaryView => View::BytesView(array.as_binary_view().clone()),
+            T::BinaryView => View::SharedBytes(array.as_binary_view().clone()),
             T::Boolean => View::Bool(array.as_boolean().clone()),
             T::Int8 => scaled(Values::of::<Int8Type>(array, i128::from), &0),
             T::Int16 => scaled(Values::of::<Int16Type>(array, i128::from), &0),
@@ -115,7 +116,9 @@ impl View {
                     TimeUnit::Second => (Values::of::<TimestampSecondType>(array, |value| value), 1),
                     TimeUnit::Millisecond => (Values::of::<TimestampMillisecondType>(array, |value| value), 1_000),
                     TimeUnit::Microsecond => (Values::of::<TimestampMicrosecondType>(array, |value| value), 1_000_000),
-                    TimeUnit::Nanosecond => (Values::of::<TimestampNanosecondType>(array, |value| value), 1_000_000_000),
+                    TimeUnit::Nanosecond => {
+                        (Values::of::<TimestampNanosecondType>(array, |value| value), 1_000_000_000)
+                    }
                 };
                 View::Time(values, per_second, zoned)
             }
@@ -214,10 +217,10 @@ impl View {
         match self {
             View::Text(array) if array.is_valid(row) => array.value(row).as_bytes(),
             View::LargeText(array) if array.is_valid(row) => array.value(row).as_bytes(),
-            View::TextView(array) if array.is_valid(row) => array.value(row).as_bytes(),
+            View::SharedText(array) if array.is_valid(row) => array.value(row).as_bytes(),
             View::Bytes(array) if array.is_valid(row) => array.value(row),
             View::LargeBytes(array) if array.is_valid(row) => array.value(row),
-            View::BytesView(array) if array.is_valid(row) => array.value(row),
+            View::SharedBytes(array) if array.is_valid(row) => array.value(row),
             _ => &[],
         }
     }

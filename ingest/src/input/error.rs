@@ -82,7 +82,9 @@ pub enum InputError {
         name: String,
     },
     /// The name promises a compression that the content has not.
-    #[error("{name}: the name says {compression}, but the content does not begin so; rename the file or fetch it again")]
+    #[error(
+        "{name}: the name says {compression}, but the content does not begin so; rename the file or fetch it again"
+    )]
     NotCompressed {
         /// The file.
         name: String,

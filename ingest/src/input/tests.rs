@@ -4,7 +4,9 @@ use super::*;
 
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["b.ndjson", "a.ndjson", "c.jsonl.gz", "d.csv", "e.TSV.zst", "f.parquet", "g.feather", "h.txt", "i.csv.GZ"] {
+    for name in
+        ["b.ndjson", "a.ndjson", "c.jsonl.gz", "d.csv", "e.TSV.zst", "f.parquet", "g.feather", "h.txt", "i.csv.GZ"]
+    {
         std::fs::write(folder.path().join(name), "12345").unwrap();
     }
     std::fs::create_dir(folder.path().join("sub")).unwrap();
@@ -87,12 +89,28 @@ fn every_refusal_says_what_to_do() {
         (&["*.nope"], &none, "*.nope: no file matches this pattern; check the folder and the extension"),
         (&["[a.ndjson"], &none, "[a.ndjson: this pattern is not valid: invalid range pattern"),
         (&["-", "-"], &none, "`-` is given twice, but stdin can be read once only; remove one"),
-        (&["-"], &any, "stdin has no extension that tells its format; write `format = \"csv\"` or `\"arrow\"` into the mapping"),
+        (
+            &["-"],
+            &any,
+            "stdin has no extension that tells its format; write `format = \"csv\"` or `\"arrow\"` into the mapping",
+        ),
         (&["-"], &parquet, "stdin: Parquet is read from its end and cannot come through a pipe; give a file"),
-        (&["h.txt"], &none, "h.txt: the extension tells no format; rename it to .ndjson, .csv, .tsv, .parquet or .arrow (then .gz or .zst), or write `format = ...` into the mapping"),
+        (
+            &["h.txt"],
+            &none,
+            "h.txt: the extension tells no format; rename it to .ndjson, .csv, .tsv, .parquet or .arrow (then .gz or .zst), or write `format = ...` into the mapping",
+        ),
         (&["d.csv"], &none, "d.csv: CSV needs a mapping that says how a row becomes events; give one with `--mapping`"),
-        (&["f.parquet"], &none, "f.parquet: Parquet needs a mapping that says how a row becomes events; give one with `--mapping`"),
-        (&["f.parquet.gz"], &any, "f.parquet.gz: Parquet is compressed inside and is read from its end; decompress the file first"),
+        (
+            &["f.parquet"],
+            &none,
+            "f.parquet: Parquet needs a mapping that says how a row becomes events; give one with `--mapping`",
+        ),
+        (
+            &["f.parquet.gz"],
+            &any,
+            "f.parquet.gz: Parquet is compressed inside and is read from its end; decompress the file first",
+        ),
     ];
     for (arguments, mapping, expected) in table {
         let arguments: Vec<String> = arguments.iter().map(|name| at(name)).collect();

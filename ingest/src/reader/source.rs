@@ -60,7 +60,8 @@ impl<R: Read> Read for Whole<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.inner.read(buffer).map_err(|fault| match fault.kind() {
             io::ErrorKind::UnexpectedEof => {
-                let sentence = format!("the {} stream breaks off; the file is incomplete, fetch it again", self.compression);
+                let sentence =
+                    format!("the {} stream breaks off; the file is incomplete, fetch it again", self.compression);
                 io::Error::new(io::ErrorKind::InvalidData, sentence)
             }
             _ => fault,

@@ -69,7 +69,7 @@ proptest! {
         record_bytes_max in 1..24_usize,
         records_max in 1..5_u64,
     ) {
-        let text: String = lines.iter().map(|(ends, line)| format!("{line}{}", "\n".repeat(usize::from(*ends)))).collect();
+        let text: String = lines.iter().flat_map(|(ends, line)| [line.clone(), "\n".repeat(usize::from(*ends))]).collect();
         let size = PieceSize { chunk_bytes, record_bytes_max, records_max };
         let file = temporary(".ndjson", text.as_bytes());
         let found = records(file.path(), size);
@@ -94,7 +94,9 @@ fn compressions_and_marks() {
     let plain = b"one\ntwo\nthree".as_slice();
     let marked = [b"\xef\xbb\xbf".as_slice(), plain].concat();
     let half = [gzip(b"one\ntw"), gzip(b"o\nthree")].concat();
-    let frames = [zstd::encode_all(b"one\ntw".as_slice(), 1).unwrap(), zstd::encode_all(b"o\nthree".as_slice(), 1).unwrap()].concat();
+    let frames =
+        [zstd::encode_all(b"one\ntw".as_slice(), 1).unwrap(), zstd::encode_all(b"o\nthree".as_slice(), 1).unwrap()]
+            .concat();
     let skippable = [b"\x50\x2a\x4d\x18\x01\0\0\0x".as_slice(), &frames].concat();
     let table: [(&str, &[u8]); 9] = [
         (".ndjson", plain),
@@ -133,7 +135,8 @@ fn streams_that_break_off_stop_the_run() {
     for (suffix, bytes, expected) in table {
         let file = temporary(suffix, bytes);
         let name = file.path().display().to_string();
-        let mut reader = Reader::open(expand(&[name.clone()], None).unwrap(), None, ReaderSettings::default()).unwrap();
+        let mut reader =
+            Reader::open(expand(std::slice::from_ref(&name), None).unwrap(), None, ReaderSettings::default()).unwrap();
         let mut chunk = Chunk::new(1);
         let fault = loop {
             chunk.clear();
@@ -147,8 +150,11 @@ fn streams_that_break_off_stop_the_run() {
     }
 }
 
-/// Sequence, file, first position and text of each piece.
-fn pieces(paths: &[PathBuf], chunk_bytes: usize) -> (Vec<(u64, u32, u64, String)>, Vec<String>) {
+/// Sequence, file, first position and text of a piece.
+type Found = (u64, u32, u64, String);
+
+/// The pieces of the files, and the names of empty files.
+fn pieces(paths: &[PathBuf], chunk_bytes: usize) -> (Vec<Found>, Vec<String>) {
     let arguments: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     let settings = ReaderSettings { chunk_bytes, ..ReaderSettings::default() };
     let mut reader = Reader::open(expand(&arguments, None).unwrap(), None, settings).unwrap();
@@ -181,14 +187,16 @@ fn files_follow_one_another() {
 #[test]
 fn a_long_record_is_one_rejection_at_its_place() {
     let at = |id: &str| {
-        format!(r#"{{"specversion":"1.0","id":"{id}","source":"s","type":"usage","subject":"u","time":"2018-10-01T00:00:00Z","data":{{"value":1}}}}"#)
+        format!(
+            r#"{{"specversion":"1.0","id":"{id}","source":"s","type":"usage","subject":"u","time":"2018-10-01T00:00:00Z","data":{{"value":1}}}}"#
+        )
     };
     let endless = format!("{{\"id\":\"{}\"}}", "x".repeat(40 << 20));
     for (text, events) in [
         (format!("{}\n{endless}\n{}\n", at("1"), at("2")), 2),
         (format!("{}\n{endless}", at("1")), 1),
         (format!("{endless}\r\n{}", at("1")), 1),
-        (format!("{}\n{}\r\n{}", at("1"), &endless[..LINE_BYTES_MAX + 1], at("2")), 2),
+        (format!("{}\n{}\r\n{}", at("1"), &endless[..=LINE_BYTES_MAX], at("2")), 2),
     ] {
         let path = temporary(".ndjson", text.as_bytes());
         let outcome = read(&[path.path()], None, ReaderSettings::default()).unwrap();
@@ -207,7 +215,10 @@ fn a_long_row_is_one_rejection_at_its_place() {
     let row = |id: &str| format!("{id},u,2018-10-01T00:00:00Z,1");
     let long = "x,\"\"\n".repeat(1 << 20);
     for (long, sentence) in [
-        (format!("\"{long}\",u,2018-10-01T00:00:00Z,1"), "the row is longer than 1048576 bytes; a quote may lack its partner"),
+        (
+            format!("\"{long}\",u,2018-10-01T00:00:00Z,1"),
+            "the row is longer than 1048576 bytes; a quote may lack its partner",
+        ),
         (format!("{},u,2018-10-01T00:00:00Z,1", "x".repeat(5 << 20)), "the row is longer than 1048576 bytes"),
     ] {
         let text = format!("id,who,at,value\n{}\n{long}\n{}\n", row("1"), row("2"));

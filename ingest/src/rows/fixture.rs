@@ -21,7 +21,7 @@ pub(crate) struct Event {
     pub(crate) position: u64,
     pub(crate) source: String,
     pub(crate) id: String,
-    pub(crate) event_type: String,
+    pub(crate) type_name: String,
     pub(crate) subject: String,
     pub(crate) time: String,
     pub(crate) data: String,
@@ -52,7 +52,12 @@ pub(crate) fn decoder() -> Decoder {
     let path = |name: &str| ValuePath(vec!["data".to_owned(), name.to_owned()]);
     let usage = EventType {
         name: "usage".to_owned(),
-        values: vec![ValueSlot { path: path("value"), scale: 10, magnitude_max: 10_i128.pow(34), allow_negative: true }],
+        values: vec![ValueSlot {
+            path: path("value"),
+            scale: 10,
+            magnitude_max: 10_i128.pow(34),
+            allow_negative: true,
+        }],
         texts: vec![TextSlot { path: path("k") }],
         meters: Vec::new(),
     };
@@ -140,7 +145,7 @@ impl Outcome {
                     position: position(batch.position[at]),
                     source: text(batch.source[at]),
                     id: text(batch.id[at]),
-                    event_type: text(batch.type_name[at]),
+                    type_name: text(batch.type_name[at]),
                     subject: text(batch.subject[at]),
                     time: batch.time[at].to_string(),
                     data: text(batch.data[at]),
@@ -161,12 +166,18 @@ impl Outcome {
 
     /// `id subject time data` of each event.
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.events.iter().map(|event| format!("{} {} {} {}", event.id, event.subject, event.time, event.data)).collect()
+        self.events
+            .iter()
+            .map(|event| format!("{} {} {} {}", event.id, event.subject, event.time, event.data))
+            .collect()
     }
 
     /// `position code sentence` of each rejection.
     pub(crate) fn refused(&self) -> Vec<String> {
-        self.refusals.iter().map(|refusal| format!("{} {} {}", refusal.position, refusal.code, refusal.sentence)).collect()
+        self.refusals
+            .iter()
+            .map(|refusal| format!("{} {} {}", refusal.position, refusal.code, refusal.sentence))
+            .collect()
     }
 }
 
@@ -181,8 +192,11 @@ pub(crate) fn real_data(name: &str) -> Option<PathBuf> {
     // The test harness shows this with the test's name.
     std::io::Write::write_all(
         &mut std::io::stderr(),
-        format!("\n*** REAL DATA MISSING: {} ; set WEIR_TEST_DATA. This test proves NOTHING now. ***\n\n", path.display())
-            .as_bytes(),
+        format!(
+            "\n*** REAL DATA MISSING: {} ; set WEIR_TEST_DATA. This test proves NOTHING now. ***\n\n",
+            path.display()
+        )
+        .as_bytes(),
     )
     .unwrap();
     None

@@ -1,13 +1,14 @@
 //! From rows of CSV to events: attributes, times, `data`, `where`, and what a bad row or cell becomes.
 
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use weir_model::limits::LINE_BYTES_MAX;
 use weir_model::mapping::{CsvDialect, EmptyCell, FieldMapping, Mapping, TextEncoding, TextMapping, TimeFormat};
 
-use super::fixture::{Outcome, column, constant, field, mapping, read, real_data, rfc3339};
+use super::fixture::{Outcome, column, constant, field, mapping, read, real_data};
 use crate::reader::ReaderSettings;
 
 fn read_bytes(suffix: &str, text: &[u8], mapping: Mapping) -> Result<Outcome, crate::input::InputError> {
@@ -24,18 +25,22 @@ const T: &str = "2018-10-01T00:00:00Z";
 
 #[test]
 fn rows_become_events() {
-    let text = format!("id,who,at,value\n1,acme,{T},0.5\n\"a\"\"b\",\"x,y\",{T},12345678901234567890.0123456789\n3,z,{T},\n");
+    let text =
+        format!("id,who,at,value\n1,acme,{T},0.5\n\"a\"\"b\",\"x,y\",{T},12345678901234567890.0123456789\n3,z,{T},\n");
     let outcome = read_csv(&text, mapping());
-    assert_eq!(outcome.lines(), [
-        format!("1 acme {T} {{\"value\":\"0.5\"}}"),
-        format!("a\"b x,y {T} {{\"value\":\"12345678901234567890.0123456789\"}}"),
-        format!("3 z {T} {{}}"),
-    ]);
+    assert_eq!(
+        outcome.lines(),
+        [
+            format!("1 acme {T} {{\"value\":\"0.5\"}}"),
+            format!("a\"b x,y {T} {{\"value\":\"12345678901234567890.0123456789\"}}"),
+            format!("3 z {T} {{}}"),
+        ]
+    );
     let values: Vec<_> = outcome.events.iter().map(|event| event.value).collect();
     assert_eq!(values, [Some(5_000_000_000), Some(123_456_789_012_345_678_900_123_456_789), None]);
     assert_eq!((outcome.received, outcome.skipped, outcome.refusals.len()), (3, 0, 0));
     assert_eq!(outcome.events[2].position, 2);
-    assert_eq!((outcome.events[0].source.as_str(), outcome.events[0].event_type.as_str()), ("test", "usage"));
+    assert_eq!((outcome.events[0].source.as_str(), outcome.events[0].type_name.as_str()), ("test", "usage"));
 }
 
 #[test]
@@ -59,18 +64,21 @@ fn several_tables_joins_constants_and_filters() {
         "kind,id,who,at,value,note,empty\nUsage,1,a,{T},7,\"q\"\"\\\t\u{1}é\",\nTax,2,b,{T},8,,\n\"Fee \"\"x\"\"\",3,c,{T},9,,\n"
     );
     let outcome = read_csv(&text, mapping);
-    assert_eq!(outcome.lines(), [
-        format!("1 a {T} {{\"value\":\"7\"}}"),
-        format!(
-            "1/a a {T} {{\"both\":\"q\\\"\\\\\\t\\u0001é\\n7\",\"fixed\\\"\":\"a\\\\b\",\"none\":0,\"note\":\"q\\\"\\\\\\t\\u0001é\",\"zero\":0}}"
-        ),
-        format!("3 c {T} {{\"value\":\"9\"}}"),
-        format!("3/c c {T} {{\"both\":\"\\n9\",\"fixed\\\"\":\"a\\\\b\",\"none\":0,\"zero\":0}}"),
-    ]);
+    assert_eq!(
+        outcome.lines(),
+        [
+            format!("1 a {T} {{\"value\":\"7\"}}"),
+            format!(
+                "1/a a {T} {{\"both\":\"q\\\"\\\\\\t\\u0001é\\n7\",\"fixed\\\"\":\"a\\\\b\",\"none\":0,\"note\":\"q\\\"\\\\\\t\\u0001é\",\"zero\":0}}"
+            ),
+            format!("3 c {T} {{\"value\":\"9\"}}"),
+            format!("3/c c {T} {{\"both\":\"\\n9\",\"fixed\\\"\":\"a\\\\b\",\"none\":0,\"zero\":0}}"),
+        ]
+    );
     let positions: Vec<_> = outcome.events.iter().map(|event| event.position).collect();
     assert_eq!(positions, [0, 1, 4, 5]);
     assert_eq!((outcome.received, outcome.skipped), (4, 1));
-    assert_eq!(outcome.events[3].event_type, "Fee \"x\"");
+    assert_eq!(outcome.events[3].type_name, "Fee \"x\"");
 }
 
 #[test]
@@ -132,7 +140,10 @@ fn encodings_and_dialects() {
     }
     let mixed = [b"id,who,at,value\n1,\xe9,".as_slice(), T.as_bytes(), b",1\n2,b,", T.as_bytes(), b",1\n"].concat();
     let outcome = read_bytes(".csv", &mixed, mapping()).unwrap();
-    assert_eq!(outcome.refused(), ["0 utf8_invalid byte 2 of the row is not UTF-8; is the file `encoding = \"latin1\"`?"]);
+    assert_eq!(
+        outcome.refused(),
+        ["0 utf8_invalid byte 2 of the row is not UTF-8; is the file `encoding = \"latin1\"`?"]
+    );
     assert_eq!(outcome.lines(), [format!("2 b {T} {{\"value\":\"1\"}}")]);
 }
 
@@ -142,7 +153,10 @@ fn headers_that_do_not_fit_the_mapping() {
         (b"", "the file is empty; a CSV begins with a line of column names"),
         (b"\xef\xbb\xbf", "the file is empty; a CSV begins with a line of column names"),
         (b"id,Wh0,at,value\n", "there is no column `who`, which the mapping names; did you mean `Wh0`?"),
-        (b"id,subject_id,at,value\n", "there is no column `who`, which the mapping names; it has `id`, `subject_id`, `at`, `value`"),
+        (
+            b"id,subject_id,at,value\n",
+            "there is no column `who`, which the mapping names; it has `id`, `subject_id`, `at`, `value`",
+        ),
         (b"id,who,at,value,id\n", "column `id` stands twice in the header, so the mapping's `id` could mean either"),
         (b"id,\"who,at\nvalue", "the header line is not valid: column 2 opens a quote that is never closed"),
         (b"id,\xe9\n", "the header line is not valid: it is not UTF-8; is it `encoding = \"latin1\"`?"),
@@ -222,10 +236,10 @@ proptest! {
         for (id, raw, kind) in &rows {
             let id = format!("\"{}\"", id.replace('"', "\"\""));
             match kind {
-                0 => text.push_str(&format!("{raw},x,{T},1\n")),
-                1 => text.push_str(&format!("{id},who,{T},1\r\n")),
+                0 => writeln!(text, "{raw},x,{T},1").unwrap(),
+                1 => writeln!(text, "{id},who,{T},1\r").unwrap(),
                 2 => text.push('\n'),
-                _ => text.push_str(&format!("{id},who,never,1\n")),
+                _ => writeln!(text, "{id},who,never,1").unwrap(),
             }
         }
         let mut file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
@@ -236,28 +250,10 @@ proptest! {
     }
 }
 
-/// The mapping of `config/mappings/aws-cur.toml`.
+/// The mapping that Weir comes with.
 fn aws() -> Mapping {
-    let mut mapping = mapping();
-    let table = &mut mapping.events[0];
-    table.source = constant("aws.cur");
-    table.id = TextMapping::Join { columns: vec!["identity_line_item_id".into(), "usage_start".into()], join: "/".into() };
-    table.event_type = column("line_item_line_item_type");
-    table.subject = column("line_item_usage_account_id");
-    table.time = rfc3339("usage_start");
-    table.data = [
-        ("cost", "line_item_unblended_cost"),
-        ("operation", "line_item_operation"),
-        ("product", "line_item_product_code"),
-        ("rate", "line_item_unblended_rate"),
-        ("rate_id", "pricing_rate_id"),
-        ("resource", "line_item_resource_id"),
-        ("usage_amount", "line_item_usage_amount"),
-        ("usage_type", "line_item_usage_type"),
-    ]
-    .map(|(name, cell)| field(name, column(cell)))
-    .into();
-    mapping
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/mappings/aws-cur.toml");
+    weir_model::mapping::load("aws-cur.toml", &std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
 #[test]
@@ -300,6 +296,9 @@ fn the_real_llm_requests_arrive_whole() {
     assert_eq!((outcome.received, outcome.events.len(), outcome.refusals.len()), (1_024_182, 1_024_182, 0));
     let clients: std::collections::BTreeSet<&str> = outcome.events.iter().map(|event| event.subject.as_str()).collect();
     assert_eq!(clients.len(), 46);
-    assert_eq!(outcome.lines()[0], "0 chunk-19 1970-01-01T00:00:00.231Z {\"input_tokens\":\"3362\",\"k\":\"deepseek-r1\",\"value\":\"150\"}");
+    assert_eq!(
+        outcome.lines()[0],
+        "0 chunk-19 1970-01-01T00:00:00.231Z {\"input_tokens\":\"3362\",\"k\":\"deepseek-r1\",\"value\":\"150\"}"
+    );
     assert_eq!(outcome.events[0].value, Some(1_500_000_000_000));
 }

@@ -127,9 +127,10 @@ fn meters(put_in: &PutIn, totals: &Totals) -> Vec<Check> {
 }
 
 fn places(put_in: &PutIn, totals: &Totals) -> Vec<Check> {
-    let owned = put_in.quantities.iter().map(|((customer, meter, period), tally)| {
-        (((*customer).to_owned(), *meter, *period), tally)
-    });
+    let owned = put_in
+        .quantities
+        .iter()
+        .map(|((customer, meter, period), tally)| (((*customer).to_owned(), *meter, *period), tally));
     let show = |(key, tally): (Place, &Tally)| (key.clone(), usages(tally.events, &text(key.1, tally.quantity)));
     let put_in: BTreeMap<_, _> = owned.map(show).collect();
     let caught: BTreeMap<_, _> = totals.0.iter().map(|(key, tally)| show((key.clone(), tally))).collect();
@@ -192,7 +193,8 @@ impl Totals {
             }
             let name = text("meter")?;
             let meter = Meter::of_name(&name).ok_or_else(|| anyhow!("there is no meter {name}"))?;
-            let quantity = Decimal::parse(text("quantity_text")?.as_bytes()).and_then(|value| value.at_scale(meter.scale()));
+            let quantity =
+                Decimal::parse(text("quantity_text")?.as_bytes()).and_then(|value| value.at_scale(meter.scale()));
             let quantity = quantity.map_err(|error| anyhow!("quantity_text is no quantity: {error:?}"))?;
             let tally = self.0.entry((text("customer")?, meter, period)).or_default();
             // Several rows are groups, cells or charges of one meter; only additive meters have them in this catalog.

@@ -65,9 +65,8 @@ impl Player {
 }
 
 /// Activity by local hour.
-const RHYTHM: [u64; 24] = [
-    22, 16, 12, 10, 10, 12, 20, 38, 66, 92, 100, 98, 86, 90, 98, 100, 96, 84, 66, 54, 46, 40, 34, 28,
-];
+const RHYTHM: [u64; 24] =
+    [22, 16, 12, 10, 10, 12, 20, 38, 66, 92, 100, 98, 86, 90, 98, 100, 96, 84, 66, 54, 46, 40, 34, 28];
 
 /// Everybody, the largest first.
 pub const CAST: [Player; 40] = [

@@ -171,16 +171,35 @@ mod tests {
 
     #[test]
     fn lines() {
-        let base = Event { id: 0x0123_4567_89ab_cdef, client: CLIENTS[0], subject: "s", time: AUGUST + 1, utc_offset: -4, body: Body::Seats(7) };
+        let base = Event {
+            id: 0x0123_4567_89ab_cdef,
+            client: CLIENTS[0],
+            subject: "s",
+            time: AUGUST + 1,
+            utc_offset: -4,
+            body: Body::Seats(7),
+        };
         let java = Event { client: CLIENTS[3], time: AUGUST + 1_500, body: Body::Storage(12_034), ..base };
         let late = Event { client: CLIENTS[3], utc_offset: 10, time: AUGUST + 31 * DAY - HOUR, ..base };
         let gateway = Event { client: CLIENTS[4], time: AUGUST + 31 * DAY + HOUR, body: Body::Training(5), ..base };
         let head = r#"{"specversion":"1.0","id":"00000000-0000-4000-8123-456789abcdef","source":"#;
         for (event, rest) in [
-            (base, r#""/sdk/python/3.4.1","type":"seats.changed","subject":"s","time":"2026-08-01T00:00:00.000001Z","data":{"seats":7}}"#),
-            (java, r#""/sdk/java/0.8.7","type":"storage.measured","subject":"s","time":"2026-07-31T20:00:00.001-04:00","data":{"gigabytes":12.034}}"#),
-            (late, r#""/sdk/java/0.8.7","type":"seats.changed","subject":"s","time":"2026-09-01T09:00:00.000+10:00","data":{"seats":7}}"#),
-            (gateway, r#""/gateway/eu-west-3","type":"training.finished","subject":"s","time":"2026-09-01T01:00:00Z","data":{"model":"swift-3","cost":"0.005"}}"#),
+            (
+                base,
+                r#""/sdk/python/3.4.1","type":"seats.changed","subject":"s","time":"2026-08-01T00:00:00.000001Z","data":{"seats":7}}"#,
+            ),
+            (
+                java,
+                r#""/sdk/java/0.8.7","type":"storage.measured","subject":"s","time":"2026-07-31T20:00:00.001-04:00","data":{"gigabytes":12.034}}"#,
+            ),
+            (
+                late,
+                r#""/sdk/java/0.8.7","type":"seats.changed","subject":"s","time":"2026-09-01T09:00:00.000+10:00","data":{"seats":7}}"#,
+            ),
+            (
+                gateway,
+                r#""/gateway/eu-west-3","type":"training.finished","subject":"s","time":"2026-09-01T01:00:00Z","data":{"model":"swift-3","cost":"0.005"}}"#,
+            ),
         ] {
             let mut line = Vec::new();
             event.write_to(&mut line);

@@ -35,7 +35,9 @@ impl Folder {
         let shown = folder.root.display();
         if folder.root.symlink_metadata().is_ok() {
             if !args.force {
-                return Err(invalid(format!("--out {shown} exists; choose another folder, or replace an earlier demo with --force")));
+                return Err(invalid(format!(
+                    "--out {shown} exists; choose another folder, or replace an earlier demo with --force"
+                )));
             }
             if !folder.root.join(MARK).is_file() {
                 return Err(invalid(format!(
@@ -46,7 +48,8 @@ impl Folder {
         } else {
             fs::create_dir_all(&folder.root).map_err(|error| invalid(format!("cannot create {shown}: {error}")))?;
         }
-        let mark = Mark { written_by: concat!("weir demo ", env!("CARGO_PKG_VERSION")), seed: args.seed, events: args.events };
+        let mark =
+            Mark { written_by: concat!("weir demo ", env!("CARGO_PKG_VERSION")), seed: args.seed, events: args.events };
         folder.write(MARK, &(serde_json::to_string_pretty(&mark)? + "\n"))?;
         folder.write("catalog.toml", CATALOG)?;
         Ok(folder)

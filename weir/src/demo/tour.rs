@@ -4,8 +4,6 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use weir_model::verdict::UnpricedReason;
-
 use super::audit::{Audit, Check, story};
 use super::cast::CAST;
 use super::documents::Documents;
@@ -24,14 +22,14 @@ pub fn generated(put_in: &PutIn, seed: u64, took: Duration) -> String {
         "\
 The month of August 2026 at Clairon Models, which sells tokens, images, seats and storage (seed {seed}).
 
-1. Generated in {:.1} s
-   {} lines, {} MB of CloudEvents: {} customers with {subjects} subjects, busy by day and quiet on Sundays,
+1. Generated in {:.2} s
+   {} lines, {} KB of CloudEvents: {} customers with {subjects} subjects, busy by day and quiet on Sundays,
    the largest with a third of all usage. {} events arrive behind later ones, {} of them hours or days late.
    Hidden among them, on purpose: retries, contradictions, broken lines, and usage that nobody has priced.
 ",
         took.as_secs_f64(),
         count(put_in.lines),
-        count(put_in.bytes / 1_000_000),
+        count(put_in.bytes / 1_000),
         CAST.len(),
         count(put_in.out_of_order),
         count(put_in.late),
@@ -47,13 +45,15 @@ pub fn rated(report: &Report) -> String {
     }
     format!(
         "
-2. Rated, archived and invoiced in {:.1} s: {rate} events a second
-   {} rated rows in {} totals; {} invoices{money}.
+2. Rated, archived and invoiced in {:.2} s: {rate} events a second
+   {} rated rows in {} totals; {} invoices{money}. Closed through {}, when August ended in New York too;
+   Meridian Bank's second period, which runs to 13 September, stays open.
 ",
         report.elapsed_s,
         count(report.rows),
         count(report.totals),
         count(report.invoices),
+        report.through.as_deref().unwrap_or("nothing"),
     )
 }
 
@@ -61,6 +61,7 @@ pub fn rated(report: &Report) -> String {
 pub fn compared(audit: &Audit) -> String {
     let mut rows = vec![head()];
     rows.extend(audit.counts.iter().map(row));
+    rows.push(Vec::new());
     rows.extend(audit.meters.iter().map(row));
     let mut text = format!("\n3. Put in, and caught\n{}", aligned(&rows));
     let failures = audit.failures();
@@ -68,7 +69,7 @@ pub fn compared(audit: &Audit) -> String {
         let _ = write!(
             text,
             "
-   Every figure agrees: these, the {} quantities of each customer, meter and period, the lost revenue below,
+   Every figure agrees: these, the {} quantities by customer, meter and period, the lost revenue below,
    and the sum of the invoices.
 ",
             audit.places.len()
@@ -110,7 +111,6 @@ pub fn lost(report: &Report, put_in: &PutIn) -> String {
             .collect();
         let _ = writeln!(text, "     {}", tokens.join(", "));
     }
-    debug_assert!(put_in.unpriced.keys().all(|reason| UnpricedReason::ALL.contains(reason)));
     text
 }
 
@@ -181,7 +181,11 @@ fn program() -> std::path::PathBuf {
 fn quoted(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '+' | ',' | ':' | '@' | '%');
-    if !text.is_empty() && text.chars().all(plain) { text.into_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 fn count(count: u64) -> String {

@@ -305,9 +305,8 @@ impl Month {
 }
 
 /// Models with a price, some asked more often than others.
-const MODELS: [&str; 10] = [
-    "swift-3", "swift-3", "swift-3", "swift-3", "swift-3", "sage-3", "sage-3", "sage-3", "atlas-2", "embed-1",
-];
+const MODELS: [&str; 10] =
+    ["swift-3", "swift-3", "swift-3", "swift-3", "swift-3", "sage-3", "sage-3", "sage-3", "atlas-2", "embed-1"];
 /// The model without one.
 const UNPRICED_MODEL: &str = "atlas-3-preview";
 /// Of pictures.
