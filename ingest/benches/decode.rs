@@ -15,8 +15,10 @@ use weir_model::hash::HashKey;
 
 const SHARDS: u16 = 16;
 const CHUNK_BYTES: usize = 1 << 20;
-static KB: std::sync::LazyLock<usize> = std::sync::LazyLock::new(|| std::env::var("KB").map_or(1<<20, |v| v.parse::<usize>().unwrap() << 10));
-static SH: std::sync::LazyLock<u16> = std::sync::LazyLock::new(|| std::env::var("SH").map_or(16, |v| v.parse().unwrap()));
+static KB: std::sync::LazyLock<usize> =
+    std::sync::LazyLock::new(|| std::env::var("KB").map_or(1 << 20, |v| v.parse::<usize>().unwrap() << 10));
+static SH: std::sync::LazyLock<u16> =
+    std::sync::LazyLock::new(|| std::env::var("SH").map_or(16, |v| v.parse().unwrap()));
 static TX: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| std::env::var("TX").is_ok());
 
 /// Twenty meters that sum `data.value`, half of them grouped by `data.region`.
@@ -95,7 +97,8 @@ fn main() {
     let benchmark = std::env::args().any(|argument| argument == "--bench");
     let file = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
     let (count, rounds) = if benchmark { (100_000, 100) } else { (1_000, 1) };
-    let text = file.filter(|_| benchmark).map_or_else(|| events(count), |file| std::fs::read(file).expect("a readable file"));
+    let text =
+        file.filter(|_| benchmark).map_or_else(|| events(count), |file| std::fs::read(file).expect("a readable file"));
     let catalog = catalog();
     let decoder = Decoder::new(&catalog, HashKey::FILES, *SH);
     let mut scratch = DecodeScratch::new();

@@ -340,8 +340,11 @@ impl CompiledType {
     fn new(event_type: &weir_model::catalog::EventType, key: &HashKey, paths: &mut Paths) -> CompiledType {
         let root = paths.root();
         let mut captures = 0;
-        let values =
-            event_type.values.iter().map(|slot| (paths.want(root, &slot.path.0, &mut captures), slot.clone())).collect();
+        let values = event_type
+            .values
+            .iter()
+            .map(|slot| (paths.want(root, &slot.path.0, &mut captures), slot.clone()))
+            .collect();
         let texts = event_type
             .texts
             .iter()

@@ -16,7 +16,8 @@ use weir_model::verdict::RejectCode;
 
 use crate::decode::values::{bytes, text_of};
 use crate::decode::{
-    Admitted, DecodeScratch, Decoder, attribute_missing, attribute_too_long, begin_captures, check_type, prepare, reject,
+    Admitted, DecodeScratch, Decoder, attribute_missing, attribute_too_long, begin_captures, check_type, prepare,
+    reject,
 };
 use crate::json::{Fault, Key, Kind, Node, Scan, Scanner, Value, Walk, duplicate, key_duplicate, shown, span};
 use crate::rfc3339::{self, DateCache, TimeFault};
@@ -222,11 +223,8 @@ impl Decoder {
             _ => {}
         }
         let first = scanner.byte(at);
-        let (kind, end) = if first == b'"' {
-            scanner.scalar(b'"', at)?
-        } else {
-            scanner.value(walk, at, 1, Node::NONE)?
-        };
+        let (kind, end) =
+            if first == b'"' { scanner.scalar(b'"', at)? } else { scanner.value(walk, at, 1, Node::NONE)? };
         let value = scanner.spanned(kind, at, end);
         line.set(attribute, value);
         if attribute as usize == Attribute::Type as usize && kind == Kind::Text {
@@ -239,13 +237,7 @@ impl Decoder {
 
     /// Checks the attributes, extracts what is still missing, and pushes the event onto its shard's columns.
     #[inline(always)]
-    fn finish(
-        &self,
-        scanner: &Scanner<'_>,
-        position: u32,
-        chunk: &mut Chunk,
-        scratch: &mut DecodeScratch,
-    ) -> Scan<()> {
+    fn finish(&self, scanner: &Scanner<'_>, position: u32, chunk: &mut Chunk, scratch: &mut DecodeScratch) -> Scan<()> {
         let DecodeScratch { walk, line } = scratch;
         let raw = scanner.text;
         check_extensions(scanner, walk, line)?;
@@ -271,8 +263,7 @@ impl Decoder {
         self.extract_rest(scanner, walk, line, event_type)?;
         let data = line.value(Attribute::Data);
         let data = if data.kind == Kind::Absent { Span::ABSENT } else { data.span };
-        let mut event =
-            Admitted { position, source, id, subject, partition_key, type_name, event_type, time, data };
+        let mut event = Admitted { position, source, id, subject, partition_key, type_name, event_type, time, data };
         if line.seen & (Attribute::DataBase64.bit() | Attribute::DataContentType.bit()) == 0 {
             return self.push(raw, chunk, walk, &event, data.of(raw));
         }
@@ -309,13 +300,7 @@ impl Decoder {
         if compiled.reads_attributes { self.extract_attributes(scanner, walk, line, compiled.root) } else { Ok(()) }
     }
 
-    fn extract_attributes(
-        &self,
-        scanner: &Scanner<'_>,
-        walk: &mut Walk,
-        line: &LineScratch,
-        root: Node,
-    ) -> Scan<()> {
+    fn extract_attributes(&self, scanner: &Scanner<'_>, walk: &mut Walk, line: &LineScratch, root: Node) -> Scan<()> {
         for (name, node) in self.paths.edges(root) {
             let start = match Attribute::of_name(name) {
                 Attribute::Data => None,

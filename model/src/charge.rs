@@ -81,7 +81,8 @@ impl Charge {
     }
 
     fn round_event(&self, exact: Exact) -> Result<Amount, Overflow> {
-        let (scale, mode) = self.round.map_or((AMOUNT_SCALE, RoundingMode::HalfAway), |round| (round.scale, round.mode));
+        let (scale, mode) =
+            self.round.map_or((AMOUNT_SCALE, RoundingMode::HalfAway), |round| (round.scale, round.mode));
         exact.round_at(scale, mode)
     }
 }

@@ -54,7 +54,15 @@ mod tests {
 
     #[test]
     fn exponents() {
-        for (code, exponent) in [("USD", Some(2)), ("JPY", Some(0)), ("KWD", Some(3)), ("CLF", Some(4)), ("usd", None), ("XAU", None), ("ZZZ", None)] {
+        for (code, exponent) in [
+            ("USD", Some(2)),
+            ("JPY", Some(0)),
+            ("KWD", Some(3)),
+            ("CLF", Some(4)),
+            ("usd", None),
+            ("XAU", None),
+            ("ZZZ", None),
+        ] {
             assert_eq!(Currency::parse(code).map(Currency::exponent), exponent, "{code}");
         }
     }

@@ -76,7 +76,8 @@ impl Decimal {
                     } else {
                         mantissa = push_zeros(mantissa, pending_zeros)?;
                         let digit = u128::from(byte.wrapping_sub(b'0'));
-                        mantissa = mantissa.checked_mul(10).and_then(|m| m.checked_add(digit)).ok_or(DecimalError::TooLong)?;
+                        mantissa =
+                            mantissa.checked_mul(10).and_then(|m| m.checked_add(digit)).ok_or(DecimalError::TooLong)?;
                         if in_fraction {
                             scale = scale.saturating_add(pending_zeros).saturating_add(1);
                         }

@@ -178,8 +178,11 @@ mod tests {
         let payload = key.payload(key.type_seed(b"call"), 1_000_000, br#"{"value":1}"#);
         let seen = format!(
             "{:032x} {:032x} {:016x} {} {}",
-            route.0, fingerprint.0, payload.0,
-            Digest::of_event(fingerprint, payload), Digest::of_row(fingerprint, 7, 42)
+            route.0,
+            fingerprint.0,
+            payload.0,
+            Digest::of_event(fingerprint, payload),
+            Digest::of_row(fingerprint, 7, 42)
         );
         expect_test::expect!["f68dcf9fecbbdc4e01a50f93c12b891b 43fac929e4cba95a10ffa6bbbadaa00f 1d9b8f73a4e4eb82 c9de33a812eff9849c04f5cf05a29761 24d7adbc83aa5cffd85ef16aa3194213"].assert_eq(&seen);
     }

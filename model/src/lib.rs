@@ -9,10 +9,7 @@
     clippy::arithmetic_side_effects,
     clippy::iter_over_hash_type
 )]
-#![cfg_attr(
-    test,
-    allow(clippy::arithmetic_side_effects, clippy::integer_division, clippy::as_conversions)
-)]
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::integer_division, clippy::as_conversions))]
 
 pub mod aggregation;
 pub mod calendar;

@@ -107,7 +107,11 @@ impl UnitAmount {
     /// From a decimal with at most 18 decimals, below 10^20.
     pub fn from_decimal(decimal: Decimal) -> Result<UnitAmount, DecimalError> {
         let scaled = decimal.at_scale(AMOUNT_SCALE)?;
-        if scaled > -AMOUNT_LIMIT && scaled < AMOUNT_LIMIT { Ok(UnitAmount(scaled)) } else { Err(DecimalError::TooLong) }
+        if scaled > -AMOUNT_LIMIT && scaled < AMOUNT_LIMIT {
+            Ok(UnitAmount(scaled))
+        } else {
+            Err(DecimalError::TooLong)
+        }
     }
 
     /// The integer at scale 18.
@@ -296,10 +300,7 @@ mod tests {
         assert_eq!(Quantity::ZERO.checked_sub(most).unwrap().scaled(), 1 - QUANTITY_LIMIT);
         assert_eq!(amount("99999999999999999999").checked_add(amount("1")), Err(Overflow));
         assert_eq!(Quantity::parse(b"9007199254740993", Scale::default()).unwrap().scaled(), 9_007_199_254_740_993);
-        assert_eq!(
-            Quantity::parse(b"0.1234567890123456789", Scale::new(12).unwrap()),
-            Err(DecimalError::TooFine(12))
-        );
+        assert_eq!(Quantity::parse(b"0.1234567890123456789", Scale::new(12).unwrap()), Err(DecimalError::TooFine(12)));
     }
 
     #[test]

@@ -8,9 +8,9 @@ mod dynamic;
 mod graduated;
 mod matrix;
 mod package;
-mod tier;
 #[cfg(test)]
 mod tests;
+mod tier;
 mod unit;
 mod volume;
 

@@ -42,11 +42,8 @@ pub fn divide(numerator: I256, denominator: I256, mode: RoundingMode) -> Option<
     // The divisor is positive and the magnitude at most 2^255: neither operation can fail.
     let quotient = magnitude.checked_div(divisor)?;
     let remainder = magnitude.checked_rem(divisor)?;
-    let rounded = if away_from_zero(quotient, remainder, divisor, mode) {
-        quotient.checked_add(U256::ONE)?
-    } else {
-        quotient
-    };
+    let rounded =
+        if away_from_zero(quotient, remainder, divisor, mode) { quotient.checked_add(U256::ONE)? } else { quotient };
     let rounded = I256::try_from(rounded).ok()?;
     Some(if numerator < I256::ZERO { rounded.wrapping_neg() } else { rounded })
 }

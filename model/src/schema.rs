@@ -49,7 +49,11 @@ pub fn events() -> SchemaRef {
         required("type", text_dictionary(), "CloudEvents type."),
         required("event_time", instant(), "When the usage happened."),
         optional("data", DataType::Utf8, "CloudEvents data, verbatim; null without data."),
-        required("verdict", text_dictionary(), "rated, unpriced (some usage has no price) or unmetered (no charge selects it)."),
+        required(
+            "verdict",
+            text_dictionary(),
+            "rated, unpriced (some usage has no price) or unmetered (no charge selects it).",
+        ),
         optional("reason", text_dictionary(), "Why it is unpriced; null otherwise."),
     ])
 }
@@ -89,7 +93,11 @@ pub fn totals() -> SchemaRef {
         required("period_start", instant(), "First instant of the period."),
         required("period_end", instant(), "First instant after the period."),
         required("sealed", DataType::Boolean, "Whether the run closed the period."),
-        optional("quantity", quantity(), "Aggregated quantity before the allowance; null from 10^26 on: see quantity_text."),
+        optional(
+            "quantity",
+            quantity(),
+            "Aggregated quantity before the allowance; null from 10^26 on: see quantity_text.",
+        ),
         required("quantity_text", DataType::Utf8, "The same quantity as exact decimal text, never null."),
         required("events", DataType::UInt64, "Number of usages in the bucket."),
         required("amount", amount(), "The bucket's amount."),

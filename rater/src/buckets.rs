@@ -109,7 +109,12 @@ pub struct Buckets {
 impl Buckets {
     /// No buckets.
     pub fn new() -> Buckets {
-        Buckets { slots: vec![NO_SLOT; SLOTS_MIN], shift: 64 - SLOTS_MIN.trailing_zeros(), buckets: vec![], extras: vec![] }
+        Buckets {
+            slots: vec![NO_SLOT; SLOTS_MIN],
+            shift: 64 - SLOTS_MIN.trailing_zeros(),
+            buckets: vec![],
+            extras: vec![],
+        }
     }
 
     /// From buckets and extras as another table had them. `None` if a bucket stands twice.
@@ -227,7 +232,8 @@ fn tag(hash: u64) -> u64 {
 /// Hash of a key. Not keyed: the numbers in it are the shard's own.
 pub fn hash_of(key: BucketKey) -> u64 {
     let low = u64::from(key.stretch) | (u64::from(key.charge.0) << 32);
-    let product = u128::from(low ^ 0x9E37_79B9_7F4A_7C15).wrapping_mul(u128::from(u64::from(key.combo) ^ 0xD6E8_FEB8_6659_FD93));
+    let product =
+        u128::from(low ^ 0x9E37_79B9_7F4A_7C15).wrapping_mul(u128::from(u64::from(key.combo) ^ 0xD6E8_FEB8_6659_FD93));
     let folded = (product ^ (product >> 64)) & u128::from(u64::MAX);
     u64::try_from(folded).unwrap_or(0).wrapping_mul(0xFF51_AFD7_ED55_8CCD)
 }

@@ -51,14 +51,8 @@ pub struct Close<'a> {
 impl<'a> Close<'a> {
     /// Closes every period that ends at or before `through`. Fails if a merged bucket's figures do not fit.
     pub fn new(shards: &'a [Shard], plan: Arc<RatingPlan>, through: Instant) -> Result<Close<'a>, Overflow> {
-        let mut close = Close {
-            shards,
-            spread: spread(shards, &plan),
-            plan,
-            through,
-            merged: Vec::new(),
-            settlements: Vec::new(),
-        };
+        let mut close =
+            Close { shards, spread: spread(shards, &plan), plan, through, merged: Vec::new(), settlements: Vec::new() };
         let parts = merge::Parts::collect(shards, |identity| close.spread.contains(&identity));
         (close.merged, close.settlements) = parts.merge(&close)?;
         close.add_silent_periods()?;

@@ -65,11 +65,7 @@ impl Curve {
 type Base = fn(&Tier, &Piece) -> Option<(i64, i128)>;
 
 /// One piece per tier; `base` says where its line starts, given the piece before.
-fn tier_pieces<'a>(
-    tiers: impl Iterator<Item = (Quantity, &'a Tier)>,
-    unit: i128,
-    base: Base,
-) -> Option<Vec<Piece>> {
+fn tier_pieces<'a>(tiers: impl Iterator<Item = (Quantity, &'a Tier)>, unit: i128, base: Base) -> Option<Vec<Piece>> {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut before = Piece { above: 0, origin: 0, slope: 0, base: 0 };
     for (lower, tier) in tiers {
@@ -180,7 +176,11 @@ mod tests {
 
     #[test]
     fn what_is_not_exact_takes_the_exact_way() {
-        let third = Unit { unit_amount: UnitAmount::from_decimal(Decimal { mantissa: 1, scale: 0 }).unwrap(), per: Quantity::from_scaled(3), unit: 1 };
+        let third = Unit {
+            unit_amount: UnitAmount::from_decimal(Decimal { mantissa: 1, scale: 0 }).unwrap(),
+            per: Quantity::from_scaled(3),
+            unit: 1,
+        };
         let charge = charge(Price::Unit(third), None);
         let Some(BucketRule::Cumulative(price)) = charge.rule(CellIdx::NONE) else { unreachable!() };
         assert_eq!(Curve::compile(&charge, price), None);

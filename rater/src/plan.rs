@@ -36,7 +36,9 @@ pub struct RatingPlan {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// Too many charges.
-    #[error("the catalog has {0} charges (customers with overrides have their own); at most {CHARGES_MAX} can be rated")]
+    #[error(
+        "the catalog has {0} charges (customers with overrides have their own); at most {CHARGES_MAX} can be rated"
+    )]
     TooManyCharges(usize),
 }
 
@@ -102,9 +104,10 @@ impl RatingPlan {
             let account = catalog.accounts.get(customer.account.at())?;
             Some(Periods::new(plan.cycle, plan.anchor, customer.starts_on, account.time_zone.clone()))
         });
-        let default_periods = catalog.default_plan.and_then(|plan| catalog.plans.get(plan.at())).map(|plan| {
-            Periods::new(plan.cycle, plan.anchor, None, catalog.time_zone.clone())
-        });
+        let default_periods = catalog
+            .default_plan
+            .and_then(|plan| catalog.plans.get(plan.at()))
+            .map(|plan| Periods::new(plan.cycle, plan.anchor, None, catalog.time_zone.clone()));
         Ok(RatingPlan {
             key,
             charges: catalog.charges.iter().map(|charge| CompiledCharge::compile(&catalog, charge)).collect(),
@@ -182,9 +185,9 @@ impl CompiledCharge {
             }
             None => vec![CellIdx::NONE],
         };
-        let brings_own = numbers.iter().any(|cell| {
-            matches!(charge.rule(*cell), Some(BucketRule::Dynamic(_) | BucketRule::RoundedDynamic(_)))
-        });
+        let brings_own = numbers
+            .iter()
+            .any(|cell| matches!(charge.rule(*cell), Some(BucketRule::Dynamic(_) | BucketRule::RoundedDynamic(_))));
         let groups = charge.group_by.iter().map(|dimension| dimension.slot);
         let cells = matrix.into_iter().flat_map(|matrix| &matrix.dimensions).map(|dimension| dimension.slot);
         CompiledCharge {

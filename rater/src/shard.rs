@@ -121,7 +121,8 @@ impl Shard {
         accepted.clear();
         let mut event = 0_u32;
         for (fingerprints, payloads) in batch.fingerprint.chunks(BLOCK).zip(batch.payload.chunks(BLOCK)) {
-            let touched = fingerprints.iter().fold(0, |touched, fingerprint| touched ^ self.identities.touch(*fingerprint));
+            let touched =
+                fingerprints.iter().fold(0, |touched, fingerprint| touched ^ self.identities.touch(*fingerprint));
             black_box(touched);
             for (fingerprint, payload) in fingerprints.iter().zip(payloads) {
                 verdicts.push(match self.identities.admit(*fingerprint, *payload) {
@@ -242,7 +243,9 @@ impl Shard {
             None => self.open(compiled, usage, (rows, output))?,
         };
         let digest = event.digest();
-        if !compiled.has_extra && let Some(curve) = compiled.curve(usage.cell) {
+        if !compiled.has_extra
+            && let Some(curve) = compiled.curve(usage.cell)
+        {
             let bucket = self.buckets.get_mut(number);
             let quantity = bucket.quantity.checked_add(usage.value)?;
             if let Some(after) = curve.amount(quantity) {
@@ -262,7 +265,9 @@ impl Shard {
             BucketRule::Cumulative(price) => charge.cumulative_amount(price, quantity)?,
             BucketRule::Dynamic(price) => price.exact(own)?.round()?,
             BucketRule::RoundedUnit(price) => bucket.amount.checked_add(charge.rounded_unit(price, usage.value)?)?,
-            BucketRule::RoundedDynamic(price) => bucket.amount.checked_add(charge.rounded_dynamic(price, usage.own)?)?,
+            BucketRule::RoundedDynamic(price) => {
+                bucket.amount.checked_add(charge.rounded_dynamic(price, usage.own)?)?
+            }
         };
         let row = after.checked_sub(bucket.amount)?;
         bucket.count_event(digest)?;
@@ -308,7 +313,8 @@ impl Shard {
         (rows, output): (Rows, &mut ShardOutput),
     ) -> Result<u32, Overflow> {
         let empty = compiled.amount_without_usage(usage.cell)?;
-        let extra = compiled.has_extra.then(|| Extra { fold: FoldState::new(compiled.aggregation), ..Extra::default() });
+        let extra =
+            compiled.has_extra.then(|| Extra { fold: FoldState::new(compiled.aggregation), ..Extra::default() });
         let number = self.buckets.insert(Bucket::new(usage.key, Quantity::ZERO, empty), extra);
         if rows == Rows::Keep {
             output.opened.push(self.describe(usage.key));
@@ -419,7 +425,8 @@ impl<'a> EventView<'a> {
 
     /// The value and own amount that a charge sees. `None`: it does not select this event.
     fn observe(&self, compiled: &CompiledCharge) -> Option<(Quantity, Amount)> {
-        let passes = |term: &FilterTerm| self.text(term.slot).is_some_and(|value| term.values.iter().any(|v| v == value));
+        let passes =
+            |term: &FilterTerm| self.text(term.slot).is_some_and(|value| term.values.iter().any(|v| v == value));
         if !compiled.filter.iter().all(passes) {
             return None;
         }

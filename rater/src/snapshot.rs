@@ -41,7 +41,9 @@ pub enum SnapshotError {
     #[error("the snapshot is damaged: its checksum does not match")]
     Damaged,
     /// Made under another catalog.
-    #[error("the snapshot belongs to another catalog: rate from the start, or restore with the catalog it was made with")]
+    #[error(
+        "the snapshot belongs to another catalog: rate from the start, or restore with the catalog it was made with"
+    )]
     OtherCatalog,
     /// The checksum fits but the content contradicts itself.
     #[error("the snapshot contradicts itself: {0}")]
@@ -102,7 +104,8 @@ impl Shard {
         let extras = from.list(read_extra)?;
         shard.buckets = Buckets::from_parts(buckets, extras).ok_or(SnapshotError::Invalid("buckets"))?;
         shard.counters = read_counters(&mut from)?;
-        shard.latest = from.option(|from| Ok((Instant::from_micros(from.i64()?), Instant::from_micros(from.i64()?))))?;
+        shard.latest =
+            from.option(|from| Ok((Instant::from_micros(from.i64()?), Instant::from_micros(from.i64()?))))?;
         from.end()?;
         shard.check_references()?;
         Ok(shard)
@@ -292,10 +295,8 @@ fn read_counters(from: &mut Reader<'_>) -> Result<Counters, SnapshotError> {
         let reason = UnpricedReason::ALL.into_iter().find(|reason| reason.code() == code);
         let reason = reason.ok_or(SnapshotError::Invalid("reasons"))?;
         let meter = from.option(|from| from.u32().map(MeterIdx))?;
-        let usage = UnpricedUsage {
-            count: from.u64()?,
-            quantity: from.option(|from| from.i128().map(Quantity::from_scaled))?,
-        };
+        let usage =
+            UnpricedUsage { count: from.u64()?, quantity: from.option(|from| from.i128().map(Quantity::from_scaled))? };
         Ok(((reason, meter), usage))
     })?;
     counters.unpriced_usage.extend(usages);

@@ -97,7 +97,10 @@ impl Subjects {
 
     /// Brings the subject into the cache.
     pub fn touch_subject(&self, hash: RouteHash) -> u32 {
-        self.numbers(hash).next().and_then(|number| self.subjects.get(at(number))).map_or(NONE, |subject| subject.stretch)
+        self.numbers(hash)
+            .next()
+            .and_then(|number| self.subjects.get(at(number)))
+            .map_or(NONE, |subject| subject.stretch)
     }
 
     /// The subject's number; it is entered with its owner if it is new. `text` gives its name then.
@@ -205,12 +208,7 @@ impl Subjects {
         number
     }
 
-    fn find_stretch(
-        &mut self,
-        plan: &RatingPlan,
-        number: u32,
-        time: Instant,
-    ) -> Result<(u32, Period), UnpricedReason> {
+    fn find_stretch(&mut self, plan: &RatingPlan, number: u32, time: Instant) -> Result<(u32, Period), UnpricedReason> {
         let customer = self.customers.get_mut(at(number)).ok_or(UnpricedReason::NoPlan)?;
         let mut candidate = customer.last_stretch;
         while let Some(stretch) = self.stretches.get(at(candidate)) {

@@ -35,7 +35,14 @@ pub fn command(args: &CheckArgs) -> Result<ExitCode> {
         Format::Csv => {
             println!("file,line,key,severity,reason,fix");
             for finding in findings(&warnings) {
-                let texts = [finding.file, finding.line.to_string(), finding.key, finding.severity.into(), finding.reason, finding.fix];
+                let texts = [
+                    finding.file,
+                    finding.line.to_string(),
+                    finding.key,
+                    finding.severity.into(),
+                    finding.reason,
+                    finding.fix,
+                ];
                 println!("{}", texts.map(|text| quoted(&text)).join(","));
             }
         }

@@ -53,7 +53,9 @@ pub fn command(args: &DemoArgs) -> Result<ExitCode> {
     let failures = audit.failures().len();
     if failures > 0 {
         let shown = folder.root().display();
-        return Err(anyhow!("{failures} figures differ from what was put in; the evidence is in {shown}"));
+        return Err(anyhow!(
+            "what was caught is not what was put in (figures: {failures}); the evidence is in {shown}"
+        ));
     }
     print!("{}{}", tour::lost(&report, &put_in), tour::largest(&documents));
     let shown = documents.of(SHOWN).ok_or_else(|| anyhow!("{SHOWN} got no invoice"))?;

@@ -31,7 +31,10 @@ pub fn invalid_with_causes(error: impl std::error::Error + Send + Sync + 'static
 
 /// Prints an error with its causes and gives the exit status.
 pub fn explain(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    let text = format!("{error:#}");
+    // Findings in a catalog stand one to a line, as compilers print them.
+    let separator = if text.contains('\n') { "\n" } else { " " };
+    eprintln!("error:{separator}{text}");
     let invalid = error.chain().any(|cause| cause.is::<Invalid>());
     ExitCode::from(if invalid { INVALID } else { FAILED })
 }

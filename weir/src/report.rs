@@ -200,7 +200,8 @@ impl Report {
         }
         if self.rejected > 0 {
             text.push_str("\n  rejected by code\n");
-            let lines = self.rejected_by_code.iter().map(|(code, n)| vec![format!("  {code}"), grouped(&n.to_string())]);
+            let lines =
+                self.rejected_by_code.iter().map(|(code, n)| vec![format!("  {code}"), grouped(&n.to_string())]);
             text.push_str(&aligned(&lines.collect::<Vec<_>>()));
             text.push_str("  first of them\n");
             for record in &self.rejected_first {
@@ -261,7 +262,9 @@ fn unpriced_usage(catalog: &Catalog, counters: &Counters) -> Vec<Unpriced> {
             reason: reason.code(),
             meter: meter.map(|meter| meter.name.clone()),
             count: usage.count,
-            quantity: usage.quantity.map(|quantity| quantity.to_text(meter.map(|meter| meter.scale).unwrap_or_default())),
+            quantity: usage
+                .quantity
+                .map(|quantity| quantity.to_text(meter.map(|meter| meter.scale).unwrap_or_default())),
         }
     });
     usages.collect()

@@ -49,7 +49,9 @@ pub fn command(args: &RunArgs) -> Result<ExitCode> {
         }
     }
     print!("{}", outcome.report.print(args.format));
-    if args.format == Format::Table && let Some(out) = &args.out {
+    if args.format == Format::Table
+        && let Some(out) = &args.out
+    {
         println!("  written to {}", out.display());
     }
     let strict = args.strict && outcome.report.has_losses();
@@ -77,9 +79,13 @@ pub fn execute(args: &RunArgs) -> Result<Outcome> {
     let threads = threads(args)?;
     let rows = if args.out.is_some() && !args.no_archive { Rows::Keep } else { Rows::Count };
     let mut progress = Progress::start(&reader.progress());
-    let rated = pipeline::rate(reader, &decoder, shards, (Spread { threads, rows }, output), |read| progress.show(read));
+    let rated =
+        pipeline::rate(reader, &decoder, shards, (Spread { threads, rows }, output), |read| progress.show(read));
     progress.finish();
-    let Rated { shards, intake, sink: output } = rated?;
+    let Rated { shards, intake, empty_inputs, sink: output } = rated?;
+    for name in empty_inputs {
+        eprintln!("note: {name} holds no record");
+    }
 
     let mut counters = Counters::default();
     shards.iter().for_each(|shard| counters.add(shard.counters()));
@@ -118,6 +124,7 @@ fn parse_until(text: &str, catalog: &Catalog) -> Result<Instant> {
     let date: jiff::civil::Date = text
         .parse()
         .map_err(|_| invalid(format!("--until {text}: write a date (2026-09-01) or a time (2026-09-01T00:00:00Z)")))?;
-    let start = date.to_zoned(catalog.time_zone.clone()).map_err(|error| invalid(format!("--until {text}: {error}")))?;
+    let start =
+        date.to_zoned(catalog.time_zone.clone()).map_err(|error| invalid(format!("--until {text}: {error}")))?;
     Ok(Instant::from_timestamp(start.timestamp()))
 }

@@ -305,7 +305,10 @@ fn permute(events: &[Event], keys: &[u32]) -> Vec<Event> {
             by_identity.insert(identity, copies.into_iter());
         }
     }
-    order.into_iter().map(|i| events[by_identity.get_mut(&events[i].identity()).unwrap().next().unwrap()].clone()).collect()
+    order
+        .into_iter()
+        .map(|i| events[by_identity.get_mut(&events[i].identity()).unwrap().next().unwrap()].clone())
+        .collect()
 }
 
 /// The first thing in which two runs differ, in words short enough to read.

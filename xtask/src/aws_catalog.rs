@@ -155,7 +155,9 @@ mod tests {
 
         let text = std::fs::read_to_string(out.path().join("catalog.toml")).unwrap();
         let (catalog, problems) = weir_model::catalog::load("catalog.toml", &text, &Beside(out.path())).unwrap();
-        assert!(problems.is_empty(), "{problems:?}");
+        // An unknown rate id must show up as unpriced, and what a reservation covers costs nothing.
+        let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(keys, ["prices.by_rate", "prices.nothing"], "{problems:?}");
         let Price::Matrix(matrix) = &catalog.charges[0].price else {
             panic!("the usage charge has a {} price", catalog.charges[0].price.model());
         };

@@ -38,7 +38,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["test"] => suite::run(),
         ["tidy"] => run_tidy(),
         ["aws-catalog"] => run_aws_catalog(&workspace::root()?.join("target/aws-cur")),
-        ["aws-catalog", out] => run_aws_catalog(Path::new(out)),
+        ["aws-catalog", out] if !out.starts_with('-') => run_aws_catalog(Path::new(out)),
         ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())

@@ -18,12 +18,25 @@ fn config(folder: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../config").join(folder)
 }
 
+/// What looks like a mistake in our catalogs and is meant, as (file, key).
+const MEANT: [(&str, &str); 4] = [
+    // A model that the list does not know must show up as lost revenue, not at somebody's default.
+    ("ai-api.toml", "prices.input_tokens"),
+    ("ai-api.toml", "prices.output_tokens"),
+    // A volume discount is a cliff.
+    ("ai-api.toml", "prices.images"),
+    // Embeddings are free to enterprises.
+    ("ai-api.toml", "plans.enterprise.charges[2].price"),
+];
+
 fn load(name: &str) -> Catalog {
     let folder = config("catalogs");
     let text = std::fs::read_to_string(folder.join(name)).unwrap();
     let (catalog, problems) =
         catalog::load(name, &text, &Beside(folder)).unwrap_or_else(|error| panic!("{name}: {error}"));
-    assert!(problems.is_empty(), "{name}: {problems:?}");
+    let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    let meant: Vec<&str> = MEANT.iter().filter(|(file, _)| *file == name).map(|(_, key)| *key).collect();
+    assert_eq!(keys, meant, "{name}: {problems:?}");
     catalog
 }
 

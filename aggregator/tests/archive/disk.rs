@@ -131,7 +131,7 @@ fn the_disk_may_be_full_at_any_byte() {
     let (whole, left) = run_within(usize::MAX, usize::MAX);
     let needed = usize::MAX - left.lock().unwrap().bytes;
     assert_eq!(whole.unwrap().sum().bytes, u64::try_from(needed).unwrap());
-    for bytes in (0..needed).step_by(97).chain([needed - 1]) {
+    for bytes in (0..needed).step_by(397).chain([needed - 1]) {
         assert_disk_full(run_within(usize::MAX, bytes).0, bytes);
     }
     run_within(usize::MAX, needed).0.unwrap();

@@ -5,8 +5,11 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_schema::{DataType, TimeUnit};
 use jiff::tz::TimeZone;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use weir_aggregator::{Archive, ArchiveSettings};
@@ -205,10 +208,19 @@ pub fn batches(path: &Path) -> Vec<RecordBatch> {
 
 fn text_rows(batch: &RecordBatch) -> Vec<String> {
     let options = FormatOptions::new().with_null("-");
-    let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap());
-    let columns: Vec<_> = columns.collect();
+    let columns: Vec<ArrayRef> = batch.columns().iter().map(printable).collect();
+    let columns: Vec<_> = columns.iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
     let row = |i| columns.iter().map(|column| column.value(i).to_string()).collect::<Vec<_>>().join("|");
     (0..batch.num_rows()).map(row).collect()
+}
+
+/// Instants in UTC under the name that the printer knows without a time zone database.
+fn printable(column: &ArrayRef) -> ArrayRef {
+    if *column.data_type() == DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())) {
+        let instants = column.as_primitive::<TimestampMicrosecondType>().clone();
+        return Arc::new(instants.with_timezone("+00:00"));
+    }
+    Arc::clone(column)
 }
 
 /// All files below a folder with their bytes, by path.

@@ -79,9 +79,8 @@ fn short_number(text: &[u8], scale: u8) -> Option<i128> {
 
 #[inline(never)]
 fn any_number(raw: &[u8], walk: &mut Walk, slot: &ValueSlot, value: Value) -> Scan<SlotValue> {
-    let fault = |code, what: &str, text: &[u8]| {
-        Fault::boxed(code, format!("`{}` {what}: `{}`", slot.path, shown(text)))
-    };
+    let fault =
+        |code, what: &str, text: &[u8]| Fault::boxed(code, format!("`{}` {what}: `{}`", slot.path, shown(text)));
     if matches!(value.kind, Kind::Array | Kind::Object | Kind::Boolean) {
         let what = if value.kind == Kind::Boolean { "is no number" } else { "is no number but an object or array" };
         return Err(fault(RejectCode::ValueInvalid, what, bytes(raw, &walk.extra, value.span)));

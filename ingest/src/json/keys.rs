@@ -89,9 +89,7 @@ fn duplicate_among_many<'t>(keys: &mut [Key], bytes: impl Fn(Span) -> &'t [u8]) 
         }
         return None;
     }
-    keys.sort_unstable_by(|a, b| {
-        (a.word, a.len).cmp(&(b.word, b.len)).then_with(|| bytes(a.span).cmp(bytes(b.span)))
-    });
+    keys.sort_unstable_by(|a, b| (a.word, a.len).cmp(&(b.word, b.len)).then_with(|| bytes(a.span).cmp(bytes(b.span))));
     keys.windows(2).find(|pair| same(pair[0], pair[1], &bytes)).map(|pair| pair[0])
 }
 

@@ -14,10 +14,38 @@ fn values() {
     let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
     let mixed = "{\"a\":[".repeat(32) + &"]}".repeat(32);
     for text in [
-        "0", "-0", "12", "-1.5", "0.0", "1e5", "1E+5", "1.5e-10", "1e400", "123456789012345678901234567890", "true", "false",
-        "null", "\"\"", "\"a\"", "[]", "{}", "[ ]", "{ }", "[1]", "[1,2,3]", "[[],{},[[]]]", r#"{"a":1}"#, r#"{"a":1,"b":2}"#,
-        r#"{"":0}"#, r#"{"a":{"a":{"a":[{"a":1}]}}}"#, "{ \"a\" :\t1 , \"b\" : [ 1 , 2 ] }", "\r[\r1\r]",
-        "{\"\u{e9}\":\"\u{1F600}\"}", r#"{"a":1,"\u0062":2}"#, &deep(64), &mixed,
+        "0",
+        "-0",
+        "12",
+        "-1.5",
+        "0.0",
+        "1e5",
+        "1E+5",
+        "1.5e-10",
+        "1e400",
+        "123456789012345678901234567890",
+        "true",
+        "false",
+        "null",
+        "\"\"",
+        "\"a\"",
+        "[]",
+        "{}",
+        "[ ]",
+        "{ }",
+        "[1]",
+        "[1,2,3]",
+        "[[],{},[[]]]",
+        r#"{"a":1}"#,
+        r#"{"a":1,"b":2}"#,
+        r#"{"":0}"#,
+        r#"{"a":{"a":{"a":[{"a":1}]}}}"#,
+        "{ \"a\" :\t1 , \"b\" : [ 1 , 2 ] }",
+        "\r[\r1\r]",
+        "{\"\u{e9}\":\"\u{1F600}\"}",
+        r#"{"a":1,"\u0062":2}"#,
+        &deep(64),
+        &mixed,
     ] {
         assert_eq!(scan(text.as_bytes()), Ok(text.len()), "{text}");
     }
@@ -25,7 +53,9 @@ fn values() {
 
 #[test]
 fn a_value_ends_where_it_ends() {
-    for (text, end) in [("1 ", 1), ("01", 1), ("1,", 1), ("nullx", 4), ("{}}", 2), ("\"a\"b", 3), ("-0.0.0", 4), ("1\n2", 1)] {
+    for (text, end) in
+        [("1 ", 1), ("01", 1), ("1,", 1), ("nullx", 4), ("{}}", 2), ("\"a\"b", 3), ("-0.0.0", 4), ("1\n2", 1)]
+    {
         assert_eq!(scan(text.as_bytes()), Ok(end), "{text}");
     }
 }
@@ -81,7 +111,10 @@ fn faults() {
         (r#"{"a":1,"a":1}"#, "key_duplicate: the key `a` stands twice in one object"),
         (r#"{"a":1,"b":0,"a":1}"#, "key_duplicate: the key `a` stands twice in one object"),
         (r#"{"a":1,"\u0061":1}"#, "key_duplicate: the key `a` stands twice in one object"),
-        (r#"{"x":[{"long-key-1":{},"long-key-1":0}]}"#, "key_duplicate: the key `long-key-1` stands twice in one object"),
+        (
+            r#"{"x":[{"long-key-1":{},"long-key-1":0}]}"#,
+            "key_duplicate: the key `long-key-1` stands twice in one object",
+        ),
         (r#"{"":1,"":1}"#, "key_duplicate: the key `` stands twice in one object"),
         (&format!("{{{many}\"k7\":1}}"), "key_duplicate: the key `k7` stands twice in one object"),
     ] {

@@ -32,7 +32,8 @@ impl Scanner<'_> {
             b'u' => match hex4(self.text, at + 2) {
                 None => Err(self.invalid(at, "`\\u` needs four hexadecimal digits")),
                 Some(0xD800..=0xDBFF) => {
-                    let low = if self.text.get(at + 6..at + 8) == Some(br"\u") { hex4(self.text, at + 8) } else { None };
+                    let low =
+                        if self.text.get(at + 6..at + 8) == Some(br"\u") { hex4(self.text, at + 8) } else { None };
                     match low {
                         Some(0xDC00..=0xDFFF) => Ok(at + 12),
                         _ => Err(self.invalid(at, "half of a surrogate pair stands alone")),
@@ -122,7 +123,11 @@ mod tests {
                 assert_eq!(escaped, text[..end].contains('\\'), "{text}");
                 String::from_utf8(out).unwrap()
             });
-            assert_eq!(scanned.map_err(|fault| fault.sentence), expected.map(str::to_owned).map_err(str::to_owned), "{text}");
+            assert_eq!(
+                scanned.map_err(|fault| fault.sentence),
+                expected.map(str::to_owned).map_err(str::to_owned),
+                "{text}"
+            );
         }
     }
 }

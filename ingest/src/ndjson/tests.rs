@@ -29,7 +29,9 @@ fn catalog() -> Catalog {
             value_slot("data.usage.seconds", 3, true),
             value_slot("data.usage.a-rather-long-name", 12, false),
         ],
-        texts: ["data.region", "subject", "tier", "data.usage.kind", "data"].map(|text| TextSlot { path: path(text) }).to_vec(),
+        texts: ["data.region", "subject", "tier", "data.usage.kind", "data"]
+            .map(|text| TextSlot { path: path(text) })
+            .to_vec(),
         meters: Vec::new(),
     };
     // `data` itself is a dimension of no sane catalog, but one of this table's cases.
@@ -37,7 +39,9 @@ fn catalog() -> Catalog {
     let whole = EventType {
         name: "whole".to_owned(),
         values: Vec::new(),
-        texts: ["data", "source", "datacontenttype", "time", "id", "type", "ext.part"].map(|text| TextSlot { path: path(text) }).to_vec(),
+        texts: ["data", "source", "datacontenttype", "time", "id", "type", "ext.part"]
+            .map(|text| TextSlot { path: path(text) })
+            .to_vec(),
         meters: Vec::new(),
     };
     let plain = EventType { name: "plain".to_owned(), values: Vec::new(), texts: Vec::new(), meters: Vec::new() };
@@ -73,9 +77,18 @@ fn check_columns(chunk: &Chunk) {
     for batch in &chunk.batches {
         let length = batch.len();
         for column in [
-            batch.payload.len(), batch.subject_hash.len(), batch.event_type.len(), batch.time.len(), batch.position.len(),
-            batch.subject.len(), batch.source.len(), batch.id.len(), batch.type_name.len(), batch.data.len(),
-            batch.first_value.len(), batch.first_text.len(),
+            batch.payload.len(),
+            batch.subject_hash.len(),
+            batch.event_type.len(),
+            batch.time.len(),
+            batch.position.len(),
+            batch.subject.len(),
+            batch.source.len(),
+            batch.id.len(),
+            batch.type_name.len(),
+            batch.data.len(),
+            batch.first_value.len(),
+            batch.first_text.len(),
         ] {
             assert_eq!(column, length);
         }
@@ -167,7 +180,11 @@ fn a_plain_event() {
     let micros = 1_785_542_400_500_000;
     let expected = Seen {
         shard: shard_of(route, SHARDS),
-        hashes: (key.event(route, b"/s", b"1").0, key.payload(key.type_seed(b"call"), micros, data.as_bytes()).0, route.0),
+        hashes: (
+            key.event(route, b"/s", b"1").0,
+            key.payload(key.type_seed(b"call"), micros, data.as_bytes()).0,
+            route.0,
+        ),
         type_index: 0,
         micros,
         position: 0,
@@ -206,7 +223,11 @@ fn values_and_texts() {
         (r#"{"value":1.5e1}"#, [Some(15), None, None], [None, None]),
         (r#"{"usage":{"seconds":-1.5}}"#, [None, Some(-1500), None], [None, None]),
         (r#"{"usage":{"seconds":0.001}}"#, [None, Some(1), None], [None, None]),
-        (r#"{"usage":{"a-rather-long-name":123456789012}}"#, [None, None, Some(123_456_789_012 * 10_i128.pow(12))], [None, None]),
+        (
+            r#"{"usage":{"a-rather-long-name":123456789012}}"#,
+            [None, None, Some(123_456_789_012 * 10_i128.pow(12))],
+            [None, None],
+        ),
         (r#"{"usage":{"a-rather-long-name":0.123456789012}}"#, [None, None, Some(123_456_789_012)], [None, None]),
         (r#"{"usage":{"a-rather-long-nam3":1}}"#, [None, None, None], [None, None]),
         (r#"{"usage":[{"seconds":1}]}"#, [None, None, None], [None, None]),
@@ -255,26 +276,64 @@ fn rejected_values() {
         (r#"{"value":{}}"#, "value_invalid", "`data.value` is no number but an object or array: `{`"),
         (r#"{"value":[1]}"#, "value_invalid", "`data.value` is no number but an object or array: `[`"),
         (r#"{"value":1.5}"#, "value_too_fine", "`data.value` is finer than the 0 decimals that its meter keeps: `1.5`"),
-        (r#"{"value":1e-400}"#, "value_too_fine", "`data.value` is finer than the 0 decimals that its meter keeps: `1e-400`"),
-        (r#"{"value":0.1234567890123456789}"#, "value_too_fine", "`data.value` is finer than the 0 decimals that its meter keeps: `0.1234567890123456789`"),
-        (r#"{"usage":{"seconds":0.0001}}"#, "value_too_fine", "`data.usage.seconds` is finer than the 3 decimals that its meter keeps: `0.0001`"),
-        (r#"{"usage":{"seconds":3.14159265358979323846264338327950288419716939937510}}"#, "value_too_fine", "`data.usage.seconds` is finer than the 3 decimals that its meter keeps: `3.14159265358979323846264338327950288419…`"),
+        (
+            r#"{"value":1e-400}"#,
+            "value_too_fine",
+            "`data.value` is finer than the 0 decimals that its meter keeps: `1e-400`",
+        ),
+        (
+            r#"{"value":0.1234567890123456789}"#,
+            "value_too_fine",
+            "`data.value` is finer than the 0 decimals that its meter keeps: `0.1234567890123456789`",
+        ),
+        (
+            r#"{"usage":{"seconds":0.0001}}"#,
+            "value_too_fine",
+            "`data.usage.seconds` is finer than the 3 decimals that its meter keeps: `0.0001`",
+        ),
+        (
+            r#"{"usage":{"seconds":3.14159265358979323846264338327950288419716939937510}}"#,
+            "value_too_fine",
+            "`data.usage.seconds` is finer than the 3 decimals that its meter keeps: `3.14159265358979323846264338327950288419…`",
+        ),
         (r#"{"value":1e400}"#, "value_too_large", "`data.value` is too large: `1e400`"),
-        (r#"{"value":1000000000000000000000001}"#, "value_too_large", "`data.value` is too large: `1000000000000000000000001`"),
-        (r#"{"usage":{"a-rather-long-name":1000000000001}}"#, "value_too_large", "`data.usage.a-rather-long-name` is too large: `1000000000001`"),
+        (
+            r#"{"value":1000000000000000000000001}"#,
+            "value_too_large",
+            "`data.value` is too large: `1000000000000000000000001`",
+        ),
+        (
+            r#"{"usage":{"a-rather-long-name":1000000000001}}"#,
+            "value_too_large",
+            "`data.usage.a-rather-long-name` is too large: `1000000000001`",
+        ),
         (&ones, "value_too_large", "`data.value` is too large: `1111111111111111111111111111111111111111…`"),
         (r#"{"value":-1}"#, "value_negative", "`data.value` is negative, which its meter does not allow: `-1`"),
         (r#"{"value":"-1e30"}"#, "value_negative", "`data.value` is negative, which its meter does not allow: `-1e30`"),
         (r#"{"usage":{"seconds":-1e30}}"#, "value_too_large", "`data.usage.seconds` is too large: `-1e30`"),
-        (r#"{"region":{}}"#, "dimension_invalid", "`data.region` is an object or array; a dimension is a string, a number or a boolean"),
-        (r#"{"region":["eu"]}"#, "dimension_invalid", "`data.region` is an object or array; a dimension is a string, a number or a boolean"),
-        (&long, "dimension_invalid", "`data.region` is longer than 1024 bytes; a dimension is a string, a number or a boolean"),
+        (
+            r#"{"region":{}}"#,
+            "dimension_invalid",
+            "`data.region` is an object or array; a dimension is a string, a number or a boolean",
+        ),
+        (
+            r#"{"region":["eu"]}"#,
+            "dimension_invalid",
+            "`data.region` is an object or array; a dimension is a string, a number or a boolean",
+        ),
+        (
+            &long,
+            "dimension_invalid",
+            "`data.region` is longer than 1024 bytes; a dimension is a string, a number or a boolean",
+        ),
         (r#"{"value":1,"value":1}"#, "key_duplicate", "the key `value` stands twice in one object"),
         (r#"{"value":1,"valu\u0065":1}"#, "key_duplicate", "the key `value` stands twice in one object"),
     ] {
         // The same, whether `type` stands before `data` or after it.
         let line = call(data);
-        let late = line.replace(r#""type":"call","#, "").replace(&format!(r#""data":{data}"#), &format!(r#""data":{data},"type":"call""#));
+        let late = line
+            .replace(r#""type":"call","#, "")
+            .replace(&format!(r#""data":{data}"#), &format!(r#""data":{data},"type":"call""#));
         for line in [line, late] {
             assert_eq!(the_rejection(line.as_bytes()), Some((code.to_owned(), sentence.to_owned())), "{data}");
         }
@@ -302,39 +361,115 @@ fn attributes() {
         (t, r#""time":"2026-08-01T00:00:00.123456789-11:30""#.to_owned(), None),
         (t, r#""time":"2026\u002d08-01T00:00:00Z""#.to_owned(), None),
         (v, String::new(), Some(("attribute_missing", "`specversion` is missing or empty".to_owned()))),
-        (v, r#""specversion":"0.3""#.to_owned(), Some(("specversion_unsupported", "`specversion` is `0.3`; Weir reads CloudEvents `1.0`".to_owned()))),
-        (v, r#""specversion":1.0"#.to_owned(), Some(("attribute_invalid", "`specversion` must be a string".to_owned()))),
+        (
+            v,
+            r#""specversion":"0.3""#.to_owned(),
+            Some(("specversion_unsupported", "`specversion` is `0.3`; Weir reads CloudEvents `1.0`".to_owned())),
+        ),
+        (
+            v,
+            r#""specversion":1.0"#.to_owned(),
+            Some(("attribute_invalid", "`specversion` must be a string".to_owned())),
+        ),
         (r#""id":"1""#, String::new(), Some(("attribute_missing", "`id` is missing or empty".to_owned()))),
         (r#""id":"1""#, r#""id":"""#.to_owned(), Some(("attribute_missing", "`id` is missing or empty".to_owned()))),
         (r#""id":"1""#, r#""id":null"#.to_owned(), Some(("attribute_missing", "`id` is missing or empty".to_owned()))),
         (r#""id":"1""#, r#""id":1"#.to_owned(), Some(("attribute_invalid", "`id` must be a string".to_owned()))),
         (r#""id":"1""#, r#""ID":"1""#.to_owned(), Some(("attribute_missing", "`id` is missing or empty".to_owned()))),
         (r#""source":"/s""#, String::new(), Some(("attribute_missing", "`source` is missing or empty".to_owned()))),
-        (r#""source":"/s""#, r#""source":["/s"]"#.to_owned(), Some(("attribute_invalid", "`source` must be a string".to_owned()))),
+        (
+            r#""source":"/s""#,
+            r#""source":["/s"]"#.to_owned(),
+            Some(("attribute_invalid", "`source` must be a string".to_owned())),
+        ),
         (y, String::new(), Some(("attribute_missing", "`type` is missing or empty".to_owned()))),
         (y, r#""type":{}"#.to_owned(), Some(("attribute_invalid", "`type` must be a string".to_owned()))),
-        (y, r#""type":"weir.void""#.to_owned(), Some(("type_reserved", "`type` is `weir.void`; types that begin with `weir.` are reserved".to_owned()))),
-        (y, r#""type":"w\u0065ir.void""#.to_owned(), Some(("type_reserved", "`type` is `weir.void`; types that begin with `weir.` are reserved".to_owned()))),
+        (
+            y,
+            r#""type":"weir.void""#.to_owned(),
+            Some(("type_reserved", "`type` is `weir.void`; types that begin with `weir.` are reserved".to_owned())),
+        ),
+        (
+            y,
+            r#""type":"w\u0065ir.void""#.to_owned(),
+            Some(("type_reserved", "`type` is `weir.void`; types that begin with `weir.` are reserved".to_owned())),
+        ),
         (s, String::new(), Some(("attribute_missing", "`subject` is missing or empty".to_owned()))),
-        (s, format!(r#""subject":"{long}""#), Some(("attribute_invalid", "`subject` is longer than 1024 bytes".to_owned()))),
-        (s, format!(r#"{s},"partitionkey":7"#), Some(("attribute_invalid", "`partitionkey` must be a string".to_owned()))),
-        (s, format!(r#"{s},"partitionkey":"{long}""#), Some(("attribute_invalid", "`partitionkey` is longer than 1024 bytes".to_owned()))),
-        (s, format!(r#"{s},"datacontenttype":7"#), Some(("attribute_invalid", "`datacontenttype` must be a string".to_owned()))),
+        (
+            s,
+            format!(r#""subject":"{long}""#),
+            Some(("attribute_invalid", "`subject` is longer than 1024 bytes".to_owned())),
+        ),
+        (
+            s,
+            format!(r#"{s},"partitionkey":7"#),
+            Some(("attribute_invalid", "`partitionkey` must be a string".to_owned())),
+        ),
+        (
+            s,
+            format!(r#"{s},"partitionkey":"{long}""#),
+            Some(("attribute_invalid", "`partitionkey` is longer than 1024 bytes".to_owned())),
+        ),
+        (
+            s,
+            format!(r#"{s},"datacontenttype":7"#),
+            Some(("attribute_invalid", "`datacontenttype` must be a string".to_owned())),
+        ),
         (t, String::new(), Some(("attribute_missing", "`time` is missing or empty".to_owned()))),
         (t, r#""time":1785542400"#.to_owned(), Some(("attribute_invalid", "`time` must be a string".to_owned()))),
-        (t, r#""time":"yesterday""#.to_owned(), Some(("time_invalid", "`time` is not an RFC 3339 time: `yesterday`".to_owned()))),
-        (t, r#""time":"2026-02-30T00:00:00Z""#.to_owned(), Some(("time_invalid", "`time` is not an RFC 3339 time: `2026-02-30T00:00:00Z`".to_owned()))),
-        (t, r#""time":"2026-08-01T00:00:00Zx""#.to_owned(), Some(("time_invalid", "`time` is not an RFC 3339 time: `2026-08-01T00:00:00Zx`".to_owned()))),
-        (t, r#""time":"0001-01-01T00:00:00Z""#.to_owned(), Some(("time_out_of_range", "`time` is outside 1970 to 2199: `0001-01-01T00:00:00Z`".to_owned()))),
-        (t, r#""time":"9999-12-31T00:00:00Z""#.to_owned(), Some(("time_out_of_range", "`time` is outside 1970 to 2199: `9999-12-31T00:00:00Z`".to_owned()))),
+        (
+            t,
+            r#""time":"yesterday""#.to_owned(),
+            Some(("time_invalid", "`time` is not an RFC 3339 time: `yesterday`".to_owned())),
+        ),
+        (
+            t,
+            r#""time":"2026-02-30T00:00:00Z""#.to_owned(),
+            Some(("time_invalid", "`time` is not an RFC 3339 time: `2026-02-30T00:00:00Z`".to_owned())),
+        ),
+        (
+            t,
+            r#""time":"2026-08-01T00:00:00Zx""#.to_owned(),
+            Some(("time_invalid", "`time` is not an RFC 3339 time: `2026-08-01T00:00:00Zx`".to_owned())),
+        ),
+        (
+            t,
+            r#""time":"0001-01-01T00:00:00Z""#.to_owned(),
+            Some(("time_out_of_range", "`time` is outside 1970 to 2199: `0001-01-01T00:00:00Z`".to_owned())),
+        ),
+        (
+            t,
+            r#""time":"9999-12-31T00:00:00Z""#.to_owned(),
+            Some(("time_out_of_range", "`time` is outside 1970 to 2199: `9999-12-31T00:00:00Z`".to_owned())),
+        ),
         (s, format!("{s},{s}"), Some(("key_duplicate", "the key `subject` stands twice in one object".to_owned()))),
-        (s, format!(r#"{s},"subj\u0065ct":"acme""#), Some(("key_duplicate", "the key `subject` stands twice in one object".to_owned()))),
-        (s, format!(r#"{s},"data":1"#), Some(("key_duplicate", "the key `data` stands twice in one object".to_owned()))),
-        (s, format!(r#"{s},"x":1,"y":2,"x":3"#), Some(("key_duplicate", "the key `x` stands twice in one object".to_owned()))),
-        (s, format!(r#"{s},"data_base64":"e30=""#), Some(("attribute_invalid", "`data_base64` stands beside `data`; an event has one of them".to_owned()))),
+        (
+            s,
+            format!(r#"{s},"subj\u0065ct":"acme""#),
+            Some(("key_duplicate", "the key `subject` stands twice in one object".to_owned())),
+        ),
+        (
+            s,
+            format!(r#"{s},"data":1"#),
+            Some(("key_duplicate", "the key `data` stands twice in one object".to_owned())),
+        ),
+        (
+            s,
+            format!(r#"{s},"x":1,"y":2,"x":3"#),
+            Some(("key_duplicate", "the key `x` stands twice in one object".to_owned())),
+        ),
+        (
+            s,
+            format!(r#"{s},"data_base64":"e30=""#),
+            Some(("attribute_invalid", "`data_base64` stands beside `data`; an event has one of them".to_owned())),
+        ),
     ] {
         let line = call_with(member, &replacement);
-        assert_eq!(the_rejection(line.as_bytes()), expected.map(|(code, sentence)| (code.to_owned(), sentence)), "{line}");
+        assert_eq!(
+            the_rejection(line.as_bytes()),
+            expected.map(|(code, sentence)| (code.to_owned(), sentence)),
+            "{line}"
+        );
     }
 }
 
@@ -355,17 +490,45 @@ fn lines_that_are_no_event() {
         (b" 7 \r".to_vec(), "json_not_object", "the line is JSON, but no object"),
         (b"hello".to_vec(), "json_invalid", "`h` stands at byte 1 where a value is expected"),
         (b"1 2".to_vec(), "json_invalid", "`2` stands at byte 3 where the end of the line is expected"),
-        (good[..48].as_bytes().to_vec(), "json_invalid", "the line ends at byte 49 where the rest of a string is expected"),
-        (good[..good.len() - 1].as_bytes().to_vec(), "json_invalid", "the line ends at byte 115 where `,` or `}` is expected"),
-        (format!("{good}}}").into_bytes(), "json_invalid", "`}` stands at byte 116 where the end of the line is expected"),
-        (format!("{good}{good}").into_bytes(), "json_invalid", "`{` stands at byte 116 where the end of the line is expected"),
-        (format!("{good},").into_bytes(), "json_invalid", "`,` stands at byte 116 where the end of the line is expected"),
+        (
+            good[..48].as_bytes().to_vec(),
+            "json_invalid",
+            "the line ends at byte 49 where the rest of a string is expected",
+        ),
+        (
+            good[..good.len() - 1].as_bytes().to_vec(),
+            "json_invalid",
+            "the line ends at byte 115 where `,` or `}` is expected",
+        ),
+        (
+            format!("{good}}}").into_bytes(),
+            "json_invalid",
+            "`}` stands at byte 116 where the end of the line is expected",
+        ),
+        (
+            format!("{good}{good}").into_bytes(),
+            "json_invalid",
+            "`{` stands at byte 116 where the end of the line is expected",
+        ),
+        (
+            format!("{good},").into_bytes(),
+            "json_invalid",
+            "`,` stands at byte 116 where the end of the line is expected",
+        ),
         (call("NaN").into_bytes(), "json_invalid", "`N` stands at byte 113 where a value is expected"),
         (call("{\"x\":-Infinity}").into_bytes(), "json_invalid", "`I` stands at byte 119 where a digit is expected"),
         (call("\"\u{1}\"").into_bytes(), "json_invalid", "a control character in a string must be escaped (byte 114)"),
         (call(r#"{"x":"\ud800"}"#).into_bytes(), "json_invalid", "half of a surrogate pair stands alone (byte 119)"),
-        (call(&"[".repeat(100_000)).into_bytes(), "nesting_too_deep", "objects and arrays are nested deeper than 64 at byte 176"),
-        ("[".repeat(100_000).into_bytes(), "nesting_too_deep", "objects and arrays are nested deeper than 64 at byte 65"),
+        (
+            call(&"[".repeat(100_000)).into_bytes(),
+            "nesting_too_deep",
+            "objects and arrays are nested deeper than 64 at byte 176",
+        ),
+        (
+            "[".repeat(100_000).into_bytes(),
+            "nesting_too_deep",
+            "objects and arrays are nested deeper than 64 at byte 65",
+        ),
         (not_utf8, "utf8_invalid", "the line is not UTF-8 at byte 70"),
         (vec![0xFF], "utf8_invalid", "the line is not UTF-8 at byte 1"),
         (long_line.into_bytes(), "record_too_long", "the line is longer than 1048576 bytes"),
@@ -423,12 +586,15 @@ fn data_in_base64() {
     };
     let (quoted, key) = (format!("\"{encoded}\""), HashKey::FILES);
     let digest = |data: &[u8]| key.payload(key.type_seed(b"call"), 1_785_542_400_000_000, data).0;
-    for content_type in ["", r#","datacontenttype":"application/json""#, r#","datacontenttype":"application/x+JSON; charset=utf-8""#] {
+    for content_type in
+        ["", r#","datacontenttype":"application/json""#, r#","datacontenttype":"application/x+JSON; charset=utf-8""#]
+    {
         let [event] = events(&decode(line(content_type, &quoted).as_bytes())).try_into().unwrap();
         assert_eq!((event.values[0], event.texts[0].as_deref()), (Some(5), Some("eu")), "{content_type}");
         assert_eq!((event.data.as_deref(), event.hashes.1), (Some(json), digest(json.as_bytes())), "{content_type}");
     }
-    let [event] = events(&decode(line(r#","datacontenttype":"image/png""#, r#""\/w==""#).as_bytes())).try_into().unwrap();
+    let [event] =
+        events(&decode(line(r#","datacontenttype":"image/png""#, r#""\/w==""#).as_bytes())).try_into().unwrap();
     assert_eq!((event.values[0], event.data.as_deref(), event.hashes.1), (None, Some("/w=="), digest(b"\xFF")));
     for (data, code, sentence) in [
         ("7", "attribute_invalid", "`data_base64` must be a string"),
@@ -491,7 +657,13 @@ fn mapped_rows_are_admitted_like_lines() {
 #[test]
 fn extracted_text_of_attributes_of_any_kind() {
     // An attribute path may meet numbers, booleans and null, too.
-    for (tier, expected) in [("\"gold\"", Some("gold")), ("3", Some("3")), ("true", Some("true")), ("null", None), (r#""\u0067""#, Some("g"))] {
+    for (tier, expected) in [
+        ("\"gold\"", Some("gold")),
+        ("3", Some("3")),
+        ("true", Some("true")),
+        ("null", None),
+        (r#""\u0067""#, Some("g")),
+    ] {
         let line = call("{}").replace(r#""id""#, &format!(r#""tier":{tier},"id""#));
         let [event] = events(&decode(line.as_bytes())).try_into().unwrap();
         assert_eq!(event.texts[2].as_deref(), expected, "{tier}");

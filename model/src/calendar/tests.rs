@@ -56,14 +56,49 @@ fn period_at_instants() {
         // Daylight saving: October in Paris has an hour more, March an hour less.
         ("1 month", "calendar", "Europe/Paris", "2026-10-15T00:00:00Z", "2026-09-30T22:00:00Z", "2026-10-31T23:00:00Z"),
         ("1 month", "calendar", "Europe/Paris", "2026-03-15T00:00:00Z", "2026-02-28T23:00:00Z", "2026-03-31T22:00:00Z"),
-        ("1 day", "calendar", "America/New_York", "2026-03-08T12:00:00Z", "2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z"),
-        ("1 day", "calendar", "America/New_York", "2026-11-01T12:00:00Z", "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"),
+        (
+            "1 day",
+            "calendar",
+            "America/New_York",
+            "2026-03-08T12:00:00Z",
+            "2026-03-08T05:00:00Z",
+            "2026-03-09T04:00:00Z",
+        ),
+        (
+            "1 day",
+            "calendar",
+            "America/New_York",
+            "2026-11-01T12:00:00Z",
+            "2026-11-01T04:00:00Z",
+            "2026-11-02T05:00:00Z",
+        ),
         // Midnight does not exist: the day begins at 01:00.
-        ("1 day", "calendar", "America/Sao_Paulo", "2018-11-04T12:00:00Z", "2018-11-04T03:00:00Z", "2018-11-05T02:00:00Z"),
-        ("1 day", "calendar", "America/Sao_Paulo", "2018-11-04T02:59:59Z", "2018-11-03T03:00:00Z", "2018-11-04T03:00:00Z"),
+        (
+            "1 day",
+            "calendar",
+            "America/Sao_Paulo",
+            "2018-11-04T12:00:00Z",
+            "2018-11-04T03:00:00Z",
+            "2018-11-05T02:00:00Z",
+        ),
+        (
+            "1 day",
+            "calendar",
+            "America/Sao_Paulo",
+            "2018-11-04T02:59:59Z",
+            "2018-11-03T03:00:00Z",
+            "2018-11-04T03:00:00Z",
+        ),
         ("1 day", "calendar", "Africa/Cairo", "2023-04-28T12:00:00Z", "2023-04-27T22:00:00Z", "2023-04-28T21:00:00Z"),
         // Toronto's gap of 1919 ran from 23:30 to 00:30: the day began at its end, not an hour after midnight.
-        ("1 day", "1919-03-01", "America/Toronto", "1919-03-31T12:00:00Z", "1919-03-31T04:30:00Z", "1919-04-01T04:00:00Z"),
+        (
+            "1 day",
+            "1919-03-01",
+            "America/Toronto",
+            "1919-03-31T12:00:00Z",
+            "1919-03-31T04:30:00Z",
+            "1919-04-01T04:00:00Z",
+        ),
         // Midnight twice: the first one counts.
         ("1 day", "calendar", "America/Havana", "2026-11-01T12:00:00Z", "2026-11-01T04:00:00Z", "2026-11-02T05:00:00Z"),
         // Samoa skipped 30 December 2011 altogether.

@@ -125,13 +125,16 @@ fn lint_matrix(matrix: &Matrix, charge: &Charge, meter: &Meter, (mark, warn): (&
         allowed.extend(terms.map(|term| (position, term.values.iter().map(String::as_str).collect())));
     }
     let excluded = |when: &[String]| {
-        allowed.iter().any(|(position, values)| when.get(*position).is_some_and(|value| !values.contains(value.as_str())))
+        allowed
+            .iter()
+            .any(|(position, values)| when.get(*position).is_some_and(|value| !values.contains(value.as_str())))
     };
     let mut unreachable = matrix.cells().iter().filter(|cell| excluded(&cell.when));
     if let Some(first) = unreachable.next() {
         let more = unreachable.count();
         let others = if more == 0 { String::new() } else { format!(" and {more} more") };
-        let reason = format!("the filters of charge {:?} never reach cell ({}){others}", charge.name, first.when.join(", "));
+        let reason =
+            format!("the filters of charge {:?} never reach cell ({}){others}", charge.name, first.when.join(", "));
         warn(mark, reason, "delete the cell, or widen the filter");
     }
 }

@@ -116,10 +116,8 @@ fn read(mut root: Table<'_>, sources: &Sources<'_>) -> Option<(Catalog, Places)>
     let zone = root.optional("time_zone").map_or(Some(TimeZone::UTC), |item| time_zone(&item));
     root.unsupported(&["coupons"]);
     // A faulty default is reported; going on with a stand-in finds the other problems.
-    let defaults = Defaults {
-        currency: currency.or_else(|| Currency::parse("USD"))?,
-        time_zone: zone.unwrap_or(TimeZone::UTC),
-    };
+    let defaults =
+        Defaults { currency: currency.or_else(|| Currency::parse("USD"))?, time_zone: zone.unwrap_or(TimeZone::UTC) };
     let meters = meters::read(section(&mut root, "meters"));
     let mut prices = Prices::read(section(&mut root, "prices"), sources);
     let mut plans = plans::read(section(&mut root, "plans"), &meters, &mut prices, &defaults);

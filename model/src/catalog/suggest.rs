@@ -8,7 +8,8 @@ pub(crate) fn suggestion<'n>(wrong: &str, names: &[&'n str]) -> Option<&'n str> 
         return None;
     }
     let near = wrong.chars().count().div_euclid(3).max(1);
-    let distances = names.iter().filter(|name| name.len() <= COMPARED_BYTES_MAX).map(|name| (distance(wrong, name), *name));
+    let distances =
+        names.iter().filter(|name| name.len() <= COMPARED_BYTES_MAX).map(|name| (distance(wrong, name), *name));
     distances.filter(|(edits, _)| *edits <= near).min().map(|(_, name)| name)
 }
 

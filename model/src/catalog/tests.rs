@@ -130,7 +130,8 @@ fn loads_meters_and_their_slots() {
     let catalog = load_acme();
     let [event_type] = catalog.event_types.as_slice() else { panic!("one type") };
     let path = |text: &str| Path(text.split('.').map(str::to_owned).collect());
-    let slot = |text: &str, scale, magnitude_max| ValueSlot { path: path(text), scale, magnitude_max, allow_negative: false };
+    let slot =
+        |text: &str, scale, magnitude_max| ValueSlot { path: path(text), scale, magnitude_max, allow_negative: false };
     assert_eq!(
         event_type.values,
         [slot("data.tokens", 0, 10_i128.pow(24)), slot("data.cost", 18, 10_i128.pow(38) - 1)]
@@ -250,19 +251,42 @@ fn cells_may_stand_in_a_file() {
     let (other, _) = catalog("region,model,size,amount,partial\neu,large,100,5,prorate\n").unwrap();
     assert_ne!(loaded.hash, other.hash);
     for (csv, expected) in [
-        ("region,model,unit_amount\neu,large,1\neu,large,2\n", expect!["cells.csv:3: the combination (eu, large) stands here twice; keep one of the cells"]),
-        ("region,colour,unit_amount\neu,large,1\n", expect![[r#"cells.csv:1: colour: the meter has no dimension "colour"; use one of model, region"#]]),
-        ("region,model,unit_amont\neu,large,1\n", expect![[r#"cells.csv:1: the last column, "unit_amont", is no price's; did you mean "unit_amount"?"#]]),
+        (
+            "region,model,unit_amount\neu,large,1\neu,large,2\n",
+            expect!["cells.csv:3: the combination (eu, large) stands here twice; keep one of the cells"],
+        ),
+        (
+            "region,colour,unit_amount\neu,large,1\n",
+            expect![[r#"cells.csv:1: colour: the meter has no dimension "colour"; use one of model, region"#]],
+        ),
+        (
+            "region,model,unit_amont\neu,large,1\n",
+            expect![[r#"cells.csv:1: the last column, "unit_amont", is no price's; did you mean "unit_amount"?"#]],
+        ),
         ("unit_amount\n1\n", expect!["cells.csv:1: has no column for a dimension; put the dimensions first"]),
-        ("region,region,unit_amount\neu,eu,1\n", expect![[r#"cells.csv:1: column "region" stands here twice; name each column once"#]]),
-        ("region,model,unit_amount,per\neu,large,x,0\neu,small,1,0.5\nus,large,1\n", expect![[r#"
+        (
+            "region,region,unit_amount\neu,eu,1\n",
+            expect![[r#"cells.csv:1: column "region" stands here twice; name each column once"#]],
+        ),
+        (
+            "region,model,unit_amount,per\neu,large,x,0\neu,small,1,0.5\nus,large,1\n",
+            expect![[r#"
             cells.csv:2: per: must be above 0, not 0
             cells.csv:2: unit_amount: "x" is not a decimal number
-            cells.csv:4: has 3 fields where the header has 4"#]]),
-        ("region,model,unit_amount,multiplier\neu,large,1,1\neu,small,,\n", expect![[r#"
+            cells.csv:4: has 3 fields where the header has 4"#]],
+        ),
+        (
+            "region,model,unit_amount,multiplier\neu,large,1,1\neu,small,,\n",
+            expect![[r#"
             cells.csv:2: fills unit_amount and multiplier, which is not one price; fill unit_amount (and per), or multiplier, or size and amount
-            cells.csv:3: has no price; fill unit_amount (and per), or multiplier, or size and amount"#]]),
-        ("region,model,unit_amount\n", expect![[r#"catalog.toml:62: plans.free.charges[0].price.cells_file: "cells.csv" has no cell; add a row below its header line"#]]),
+            cells.csv:3: has no price; fill unit_amount (and per), or multiplier, or size and amount"#]],
+        ),
+        (
+            "region,model,unit_amount\n",
+            expect![[
+                r#"catalog.toml:62: plans.free.charges[0].price.cells_file: "cells.csv" has no cell; add a row below its header line"#
+            ]],
+        ),
     ] {
         expected.assert_eq(&catalog(csv).expect_err(csv).to_string());
     }
@@ -276,121 +300,489 @@ fn check(from: &str, to: &str, expected: Expect) {
 
 #[test]
 fn mistakes_in_the_text_are_explained() {
-    check("name = \"acme-ai\"", "name = \"acme-ai", expect![[r#"catalog.toml:1: is no valid TOML: invalid basic string, expected `"`"#]]);
-    check("currency = \"USD\"", "currency = \"USD\"\ncurrency = \"EUR\"", expect!["catalog.toml:3: is no valid TOML: duplicate key"]);
+    check(
+        "name = \"acme-ai\"",
+        "name = \"acme-ai",
+        expect![[r#"catalog.toml:1: is no valid TOML: invalid basic string, expected `"`"#]],
+    );
+    check(
+        "currency = \"USD\"",
+        "currency = \"USD\"\ncurrency = \"EUR\"",
+        expect!["catalog.toml:3: is no valid TOML: duplicate key"],
+    );
     check("name = \"acme-ai\"\n", "", expect![[r#"catalog.toml:1: name: is missing; add name = "acme""#]]);
-    check("currency = \"USD\"", "currency = \"XAU\"", expect![[r#"catalog.toml:2: currency: "XAU" is not a currency of ISO 4217 with a minor unit; write for example "USD""#]]);
-    check("\"Europe/Paris\"", "\"Europe/Pariss\"", expect![[r#"catalog.toml:3: time_zone: "Europe/Pariss" is not a known time zone; write a name of the IANA database, for example "Europe/Paris""#]]);
-    check("currency = \"USD\"", "currency = \"USD\"\ncolour = 1", expect!["catalog.toml:3: colour: is not a key here; use one of name, currency, time_zone, coupons, meters, prices, plans, accounts, seller, customers, defaults"]);
-    check("name = \"acme-ai\"", "name = 1", expect![[r#"catalog.toml:1: name: must be a text, not an integer; write it in quotes: "1""#]]);
-    check("[defaults]", "[coupons.c]\nrate = \"0.1\"\n[defaults]", expect!["catalog.toml:93: coupons: is not supported by this version; leave it out"]);
+    check(
+        "currency = \"USD\"",
+        "currency = \"XAU\"",
+        expect![[
+            r#"catalog.toml:2: currency: "XAU" is not a currency of ISO 4217 with a minor unit; write for example "USD""#
+        ]],
+    );
+    check(
+        "\"Europe/Paris\"",
+        "\"Europe/Pariss\"",
+        expect![[
+            r#"catalog.toml:3: time_zone: "Europe/Pariss" is not a known time zone; write a name of the IANA database, for example "Europe/Paris""#
+        ]],
+    );
+    check(
+        "currency = \"USD\"",
+        "currency = \"USD\"\ncolour = 1",
+        expect![
+            "catalog.toml:3: colour: is not a key here; use one of name, currency, time_zone, coupons, meters, prices, plans, accounts, seller, customers, defaults"
+        ],
+    );
+    check(
+        "name = \"acme-ai\"",
+        "name = 1",
+        expect![[r#"catalog.toml:1: name: must be a text, not an integer; write it in quotes: "1""#]],
+    );
+    check(
+        "[defaults]",
+        "[coupons.c]\nrate = \"0.1\"\n[defaults]",
+        expect!["catalog.toml:93: coupons: is not supported by this version; leave it out"],
+    );
     check("plan = \"free\"\n\n", "plan = \"free\"\n\n[x]\n", expect![[""]]);
 }
 
 #[test]
 fn mistakes_in_meters_are_explained() {
-    check("aggregation = \"sum\"", "aggregation = \"summ\"", expect![[r#"catalog.toml:7: meters.tokens.aggregation: "summ" is not known here; did you mean "sum"?"#]]);
-    check("aggregation = \"sum\"", "aggregation = \"percentile\"\nrank = 95", expect![[r#"
+    check(
+        "aggregation = \"sum\"",
+        "aggregation = \"summ\"",
+        expect![[r#"catalog.toml:7: meters.tokens.aggregation: "summ" is not known here; did you mean "sum"?"#]],
+    );
+    check(
+        "aggregation = \"sum\"",
+        "aggregation = \"percentile\"\nrank = 95",
+        expect![[r#"
         catalog.toml:7: meters.tokens.aggregation: aggregation "percentile" is not supported by this version
-        catalog.toml:8: meters.tokens.rank: is not supported by this version; leave it out"#]]);
-    check("value       = \"data.tokens\"\n", "", expect![[r#"catalog.toml:5: meters.tokens.value: is missing; add value = "data.tokens""#]]);
-    check("aggregation = \"count\"", "aggregation = \"count\"\nvalue = \"data.x\"", expect![[r#"catalog.toml:22: meters.calls.value: count has no value: it counts events; leave it out, or use aggregation = "sum""#]]);
-    check("scale       = 0", "scale = 13", expect!["catalog.toml:9: meters.tokens.scale: must be from 0 to 12, not 13"]);
-    check("\"data.tokens\"", "\"tokens.count\"", expect![[r#"catalog.toml:8: meters.tokens.value: "tokens.count" is no path into an event; write "data.tokens.count", or the name of an attribute (lower-case letters and digits)"#]]);
-    check("\"data.tokens\"", "\"data\"", expect![[r#"catalog.toml:8: meters.tokens.value: "data" is no path into an event; name a field of it, for example "data.tokens""#]]);
-    check("\"data.tokens\"", "\"data..x\"", expect![[r#"catalog.toml:8: meters.tokens.value: "data..x" is no path into an event; write for example "data.tokens""#]]);
-    check("filter      = { region", "filter      = { regio", expect![[r#"catalog.toml:11: meters.tokens.filter.regio: the meter has no dimension "regio"; did you mean "region"?"#]]);
-    check("filter      = { region = [\"eu\", \"us\"] }", "filter = { region = \"eu\" }", expect![[r#"catalog.toml:11: meters.tokens.filter.region: must be an array, not a text; write ["eu"]"#]]);
-    check("filter      = { region = [\"eu\", \"us\"] }", "filter = { region = [] }", expect!["catalog.toml:11: meters.tokens.filter.region: allows no value, so that no event passes; name the values that pass"]);
-    check("[meters.calls]\nevent_type", "[meters.calls]\nevent_typ", expect![[r#"
+        catalog.toml:8: meters.tokens.rank: is not supported by this version; leave it out"#]],
+    );
+    check(
+        "value       = \"data.tokens\"\n",
+        "",
+        expect![[r#"catalog.toml:5: meters.tokens.value: is missing; add value = "data.tokens""#]],
+    );
+    check(
+        "aggregation = \"count\"",
+        "aggregation = \"count\"\nvalue = \"data.x\"",
+        expect![[
+            r#"catalog.toml:22: meters.calls.value: count has no value: it counts events; leave it out, or use aggregation = "sum""#
+        ]],
+    );
+    check(
+        "scale       = 0",
+        "scale = 13",
+        expect!["catalog.toml:9: meters.tokens.scale: must be from 0 to 12, not 13"],
+    );
+    check(
+        "\"data.tokens\"",
+        "\"tokens.count\"",
+        expect![[
+            r#"catalog.toml:8: meters.tokens.value: "tokens.count" is no path into an event; write "data.tokens.count", or the name of an attribute (lower-case letters and digits)"#
+        ]],
+    );
+    check(
+        "\"data.tokens\"",
+        "\"data\"",
+        expect![[
+            r#"catalog.toml:8: meters.tokens.value: "data" is no path into an event; name a field of it, for example "data.tokens""#
+        ]],
+    );
+    check(
+        "\"data.tokens\"",
+        "\"data..x\"",
+        expect![[
+            r#"catalog.toml:8: meters.tokens.value: "data..x" is no path into an event; write for example "data.tokens""#
+        ]],
+    );
+    check(
+        "filter      = { region",
+        "filter      = { regio",
+        expect![[
+            r#"catalog.toml:11: meters.tokens.filter.regio: the meter has no dimension "regio"; did you mean "region"?"#
+        ]],
+    );
+    check(
+        "filter      = { region = [\"eu\", \"us\"] }",
+        "filter = { region = \"eu\" }",
+        expect![[r#"catalog.toml:11: meters.tokens.filter.region: must be an array, not a text; write ["eu"]"#]],
+    );
+    check(
+        "filter      = { region = [\"eu\", \"us\"] }",
+        "filter = { region = [] }",
+        expect![
+            "catalog.toml:11: meters.tokens.filter.region: allows no value, so that no event passes; name the values that pass"
+        ],
+    );
+    check(
+        "[meters.calls]\nevent_type",
+        "[meters.calls]\nevent_typ",
+        expect![[r#"
         catalog.toml:19: meters.calls.event_type: is missing; add event_type = "llm.completion"
-        catalog.toml:20: meters.calls.event_typ: is not a key here; did you mean "event_type"?"#]]);
+        catalog.toml:20: meters.calls.event_typ: is not a key here; did you mean "event_type"?"#]],
+    );
 }
 
 #[test]
 fn mistakes_in_prices_are_explained() {
-    check("unit_amount = \"0.000002\"", "unit_amount = 0.000002", expect![[r#"catalog.toml:25: prices.tokens.tiers[0].unit_amount: is a TOML float, which is not exact; write it as a string: "0.000002""#]]);
-    check("unit_amount = \"0.000002\"", "unit_amount = \"1e-19\"", expect!["catalog.toml:25: prices.tokens.tiers[0].unit_amount: 0.0000000000000000001 is finer than the 18 decimals of amounts"]);
-    check("unit_amount = \"0.000002\"", "unit_amount = \"2 cents\"", expect![[r#"catalog.toml:25: prices.tokens.tiers[0].unit_amount: "2 cents" is not a decimal number"#]]);
-    check("unit_amount = \"0.000002\"", "unit_amont = \"0.000002\"", expect![[r#"
+    check(
+        "unit_amount = \"0.000002\"",
+        "unit_amount = 0.000002",
+        expect![[
+            r#"catalog.toml:25: prices.tokens.tiers[0].unit_amount: is a TOML float, which is not exact; write it as a string: "0.000002""#
+        ]],
+    );
+    check(
+        "unit_amount = \"0.000002\"",
+        "unit_amount = \"1e-19\"",
+        expect![
+            "catalog.toml:25: prices.tokens.tiers[0].unit_amount: 0.0000000000000000001 is finer than the 18 decimals of amounts"
+        ],
+    );
+    check(
+        "unit_amount = \"0.000002\"",
+        "unit_amount = \"2 cents\"",
+        expect![[r#"catalog.toml:25: prices.tokens.tiers[0].unit_amount: "2 cents" is not a decimal number"#]],
+    );
+    check(
+        "unit_amount = \"0.000002\"",
+        "unit_amont = \"0.000002\"",
+        expect![[r#"
         catalog.toml:25: prices.tokens.tiers[0]: a tier needs a unit_amount, a flat_amount or both; add unit_amount = "0" if it is free
-        catalog.toml:25: prices.tokens.tiers[0].unit_amont: is not a key here; did you mean "unit_amount"?"#]]);
-    check("unit_amount = \"0.000002\"", "unit_amount = 100000000000000000000", expect!["catalog.toml:25: prices.tokens.tiers[0].unit_amount: 100000000000000000000 is not below 10^20"]);
-    check("up_to = 1_000_000", "up_to = \"1.5\"", expect!["catalog.toml:25: prices.tokens.tiers[0].up_to: 1.5 is finer than the meter's scale, which is 0"]);
-    check("up_to = 1_000_000", "up_to = 0", expect!["catalog.toml:25: prices.tokens.tiers[0].up_to: must be above 0, not 0"]);
-    check("up_to = 1_000_000, ", "", expect!["catalog.toml:23: prices.tokens: tier 1 has no `up_to`; only the last tier is open"]);
-    check("unit_amount = \"0.0000015\"", "up_to = 2_000_000, unit_amount = \"0.0000015\"", expect!["catalog.toml:23: prices.tokens: the last tier must be open: leave out its `up_to`"]);
-    check("{ unit_amount = \"0.0000015\"", "{ up_to = 1000, unit_amount = \"1\" }, { unit_amount = \"1\"", expect!["catalog.toml:23: prices.tokens: tier 2 must end above the one before it"]);
-    check("model = \"graduated\"", "model = \"gradual\"", expect![[r#"catalog.toml:24: prices.tokens.model: "gradual" is not known here; use one of unit, graduated, volume, package, dynamic, matrix"#]]);
-    check("model = \"graduated\"", "model = \"stairstep\"", expect![[r#"catalog.toml:24: prices.tokens.model: price model "stairstep" is not supported by this version"#]]);
-    check("[prices.cells]", "[[prices.tokens.versions]]\nmodel = \"unit\"\n[prices.cells]", expect!["catalog.toml:27: prices.tokens.versions: is not supported by this version; leave it out"]);
-    check("region = \"us\" }, price", "colour = \"us\" }, price", expect!["catalog.toml:31: prices.cells.cells[1].when: names other dimensions than the first cell; name model, region in each cell"]);
-    check("model = \"small\", region = \"us\"", "model = \"large\", region = \"eu\"", expect!["catalog.toml:31: prices.cells.cells[1]: the combination (large, eu) stands here twice; keep one of the cells"]);
-    check("price = { model = \"package\"", "price = { model = \"matrix\"", expect!["catalog.toml:31: prices.cells.cells[1].price.model: a matrix cannot stand in a matrix; name all dimensions in `when`"]);
-    check("partial = \"down\"", "partial = \"dwon\"", expect![[r#"catalog.toml:31: prices.cells.cells[1].price.partial: "dwon" is not known here; did you mean "down"?"#]]);
-    check("otherwise = {", "cells_file = \"cells.csv\"\notherwise = {", expect!["catalog.toml:33: prices.cells.cells_file: stands beside `cells`; keep the cells in one place"]);
-    check("price = \"cells\"", "price = { model = \"matrix\", cells_file = \"none.csv\" }", expect![[r#"catalog.toml:62: plans.free.charges[0].price.cells_file: "none.csv" cannot be read: entity not found; give its path relative to the catalog's folder; it must be UTF-8"#]]);
+        catalog.toml:25: prices.tokens.tiers[0].unit_amont: is not a key here; did you mean "unit_amount"?"#]],
+    );
+    check(
+        "unit_amount = \"0.000002\"",
+        "unit_amount = 100000000000000000000",
+        expect!["catalog.toml:25: prices.tokens.tiers[0].unit_amount: 100000000000000000000 is not below 10^20"],
+    );
+    check(
+        "up_to = 1_000_000",
+        "up_to = \"1.5\"",
+        expect!["catalog.toml:25: prices.tokens.tiers[0].up_to: 1.5 is finer than the meter's scale, which is 0"],
+    );
+    check(
+        "up_to = 1_000_000",
+        "up_to = 0",
+        expect!["catalog.toml:25: prices.tokens.tiers[0].up_to: must be above 0, not 0"],
+    );
+    check(
+        "up_to = 1_000_000, ",
+        "",
+        expect!["catalog.toml:23: prices.tokens: tier 1 has no `up_to`; only the last tier is open"],
+    );
+    check(
+        "unit_amount = \"0.0000015\"",
+        "up_to = 2_000_000, unit_amount = \"0.0000015\"",
+        expect!["catalog.toml:23: prices.tokens: the last tier must be open: leave out its `up_to`"],
+    );
+    check(
+        "{ unit_amount = \"0.0000015\"",
+        "{ up_to = 1000, unit_amount = \"1\" }, { unit_amount = \"1\"",
+        expect!["catalog.toml:23: prices.tokens: tier 2 must end above the one before it"],
+    );
+    check(
+        "model = \"graduated\"",
+        "model = \"gradual\"",
+        expect![[
+            r#"catalog.toml:24: prices.tokens.model: "gradual" is not known here; use one of unit, graduated, volume, package, dynamic, matrix"#
+        ]],
+    );
+    check(
+        "model = \"graduated\"",
+        "model = \"stairstep\"",
+        expect![[r#"catalog.toml:24: prices.tokens.model: price model "stairstep" is not supported by this version"#]],
+    );
+    check(
+        "[prices.cells]",
+        "[[prices.tokens.versions]]\nmodel = \"unit\"\n[prices.cells]",
+        expect!["catalog.toml:27: prices.tokens.versions: is not supported by this version; leave it out"],
+    );
+    check(
+        "region = \"us\" }, price",
+        "colour = \"us\" }, price",
+        expect![
+            "catalog.toml:31: prices.cells.cells[1].when: names other dimensions than the first cell; name model, region in each cell"
+        ],
+    );
+    check(
+        "model = \"small\", region = \"us\"",
+        "model = \"large\", region = \"eu\"",
+        expect![
+            "catalog.toml:31: prices.cells.cells[1]: the combination (large, eu) stands here twice; keep one of the cells"
+        ],
+    );
+    check(
+        "price = { model = \"package\"",
+        "price = { model = \"matrix\"",
+        expect![
+            "catalog.toml:31: prices.cells.cells[1].price.model: a matrix cannot stand in a matrix; name all dimensions in `when`"
+        ],
+    );
+    check(
+        "partial = \"down\"",
+        "partial = \"dwon\"",
+        expect![[
+            r#"catalog.toml:31: prices.cells.cells[1].price.partial: "dwon" is not known here; did you mean "down"?"#
+        ]],
+    );
+    check(
+        "otherwise = {",
+        "cells_file = \"cells.csv\"\notherwise = {",
+        expect!["catalog.toml:33: prices.cells.cells_file: stands beside `cells`; keep the cells in one place"],
+    );
+    check(
+        "price = \"cells\"",
+        "price = { model = \"matrix\", cells_file = \"none.csv\" }",
+        expect![[
+            r#"catalog.toml:62: plans.free.charges[0].price.cells_file: "none.csv" cannot be read: entity not found; give its path relative to the catalog's folder; it must be UTF-8"#
+        ]],
+    );
     // A price that no charge uses is checked as well.
-    check("price = \"tokens\"", "price = { model = \"unit\", unit_amount = 1 }\n[prices.u]\nmodel = \"graduated\"\ntiers = []", expect![[r#"
+    check(
+        "price = \"tokens\"",
+        "price = { model = \"unit\", unit_amount = 1 }\n[prices.u]\nmodel = \"graduated\"\ntiers = []",
+        expect![[r#"
         catalog.toml:44: prices.u: has no tiers
         catalog.toml:47: prices.u.filter: is not a key here; use one of model, currency, versions, effective_at, mid_period, tiers
         catalog.toml:48: prices.u.group_by: is not a key here; use one of model, currency, versions, effective_at, mid_period, tiers
         catalog.toml:49: prices.u.allowance: is not a key here; use one of model, currency, versions, effective_at, mid_period, tiers
-        catalog.toml:50: prices.u.late_policy: is not a key here; use one of model, currency, versions, effective_at, mid_period, tiers"#]]);
+        catalog.toml:50: prices.u.late_policy: is not a key here; use one of model, currency, versions, effective_at, mid_period, tiers"#]],
+    );
 }
 
 #[test]
 fn mistakes_in_plans_are_explained() {
-    check("cycle = \"1 month\"", "cycle = \"monthly\"", expect![[r#"catalog.toml:36: plans.pro.cycle: "monthly" is not the length of a period; write for example "1 month", "1 year", "2 weeks" or "30 days""#]]);
-    check("anchor = \"anniversary\"", "anchor = \"birthday\"", expect![[r#"catalog.toml:37: plans.pro.anchor: "birthday" is not known here; use one of calendar, anniversary"#]]);
-    check("amount = \"49.00\"", "amount = 49.00", expect![[r#"catalog.toml:38: plans.pro.fees[0].amount: is a TOML float, which is not exact; write it as a string: "49.00""#]]);
-    check("amount = \"49.00\"", "amount = \"-1\"", expect!["catalog.toml:38: plans.pro.fees[0].amount: a fee must not be below 0, but this one is -1"]);
-    check("amount = \"49.00\", when = \"advance\"", "amount = \"49.00\"", expect![[r#"catalog.toml:38: plans.pro.fees[0].when: is missing; add when = "advance""#]]);
-    check("proration = \"day\"", "proration = \"day\"\ncommitment = { name = \"c\", amount = \"5\" }", expect!["catalog.toml:40: plans.pro.commitment: is not supported by this version; leave it out"]);
-    check("meter = \"calls\"", "meter = \"call\"", expect![[r#"catalog.toml:65: plans.free.charges[1].meter: there is no meter "call"; did you mean "calls"?"#]]);
-    check("price = \"tokens\"", "price = \"token\"", expect![[r#"catalog.toml:43: plans.pro.charges[0].price: there is no price "token"; did you mean "tokens"?"#]]);
-    check("name = \"own\"", "name = \"tokens\"", expect![[r#"catalog.toml:48: plans.pro.charges[1]: the plan has two charges "tokens"; give each charge a name of its own"#]]);
-    check("group_by = [\"model\"]", "group_by = [\"mode\", \"model\", \"model\"]", expect![[r#"
+    check(
+        "cycle = \"1 month\"",
+        "cycle = \"monthly\"",
+        expect![[
+            r#"catalog.toml:36: plans.pro.cycle: "monthly" is not the length of a period; write for example "1 month", "1 year", "2 weeks" or "30 days""#
+        ]],
+    );
+    check(
+        "anchor = \"anniversary\"",
+        "anchor = \"birthday\"",
+        expect![[
+            r#"catalog.toml:37: plans.pro.anchor: "birthday" is not known here; use one of calendar, anniversary"#
+        ]],
+    );
+    check(
+        "amount = \"49.00\"",
+        "amount = 49.00",
+        expect![[
+            r#"catalog.toml:38: plans.pro.fees[0].amount: is a TOML float, which is not exact; write it as a string: "49.00""#
+        ]],
+    );
+    check(
+        "amount = \"49.00\"",
+        "amount = \"-1\"",
+        expect!["catalog.toml:38: plans.pro.fees[0].amount: a fee must not be below 0, but this one is -1"],
+    );
+    check(
+        "amount = \"49.00\", when = \"advance\"",
+        "amount = \"49.00\"",
+        expect![[r#"catalog.toml:38: plans.pro.fees[0].when: is missing; add when = "advance""#]],
+    );
+    check(
+        "proration = \"day\"",
+        "proration = \"day\"\ncommitment = { name = \"c\", amount = \"5\" }",
+        expect!["catalog.toml:40: plans.pro.commitment: is not supported by this version; leave it out"],
+    );
+    check(
+        "meter = \"calls\"",
+        "meter = \"call\"",
+        expect![[r#"catalog.toml:65: plans.free.charges[1].meter: there is no meter "call"; did you mean "calls"?"#]],
+    );
+    check(
+        "price = \"tokens\"",
+        "price = \"token\"",
+        expect![[r#"catalog.toml:43: plans.pro.charges[0].price: there is no price "token"; did you mean "tokens"?"#]],
+    );
+    check(
+        "name = \"own\"",
+        "name = \"tokens\"",
+        expect![[
+            r#"catalog.toml:48: plans.pro.charges[1]: the plan has two charges "tokens"; give each charge a name of its own"#
+        ]],
+    );
+    check(
+        "group_by = [\"model\"]",
+        "group_by = [\"mode\", \"model\", \"model\"]",
+        expect![[r#"
         catalog.toml:45: plans.pro.charges[0].group_by[0]: the meter has no dimension "mode"; did you mean "model"?
-        catalog.toml:45: plans.pro.charges[0].group_by[2]: "model" stands here twice; name each dimension once"#]]);
-    check("quantity = 100_000, scope = \"group\"", "quantity = \"0.5\"", expect!["catalog.toml:46: plans.pro.charges[0].allowance.quantity: 0.5 is finer than the meter's scale, which is 0"]);
-    check("scope = \"group\"", "scope = \"charge\", rollover_max = 5", expect![[r#"
+        catalog.toml:45: plans.pro.charges[0].group_by[2]: "model" stands here twice; name each dimension once"#]],
+    );
+    check(
+        "quantity = 100_000, scope = \"group\"",
+        "quantity = \"0.5\"",
+        expect![
+            "catalog.toml:46: plans.pro.charges[0].allowance.quantity: 0.5 is finer than the meter's scale, which is 0"
+        ],
+    );
+    check(
+        "scope = \"group\"",
+        "scope = \"charge\", rollover_max = 5",
+        expect![[r#"
         catalog.toml:46: plans.pro.charges[0].allowance.rollover_max: is not supported by this version; leave it out
-        catalog.toml:46: plans.pro.charges[0].allowance.scope: scope "charge" is not supported by this version; use "group": an allowance for each bucket"#]]);
-    check("late_policy = \"next_invoice\"", "late_policy = \"refuse\"", expect![[r#"catalog.toml:47: plans.pro.charges[0].late_policy: late_policy "refuse" is not supported by this version; use "next_invoice""#]]);
-    check("late_policy = \"next_invoice\"", "discount = { rate = \"0.10\" }\npool = \"account\"", expect![[r#"
+        catalog.toml:46: plans.pro.charges[0].allowance.scope: scope "charge" is not supported by this version; use "group": an allowance for each bucket"#]],
+    );
+    check(
+        "late_policy = \"next_invoice\"",
+        "late_policy = \"refuse\"",
+        expect![[
+            r#"catalog.toml:47: plans.pro.charges[0].late_policy: late_policy "refuse" is not supported by this version; use "next_invoice""#
+        ]],
+    );
+    check(
+        "late_policy = \"next_invoice\"",
+        "discount = { rate = \"0.10\" }\npool = \"account\"",
+        expect![[r#"
         catalog.toml:47: plans.pro.charges[0].discount: is not supported by this version; leave it out
-        catalog.toml:48: plans.pro.charges[0].pool: is not supported by this version; leave it out"#]]);
-    check("late_policy = \"next_invoice\"", "round = { scale = 19 }", expect!["catalog.toml:47: plans.pro.charges[0].round.scale: must be from 0 to 18, not 19"]);
-    check("late_policy = \"next_invoice\"", "round = { scale = 10 }", expect![[r#"
+        catalog.toml:48: plans.pro.charges[0].pool: is not supported by this version; leave it out"#]],
+    );
+    check(
+        "late_policy = \"next_invoice\"",
+        "round = { scale = 19 }",
+        expect!["catalog.toml:47: plans.pro.charges[0].round.scale: must be from 0 to 18, not 19"],
+    );
+    check(
+        "late_policy = \"next_invoice\"",
+        "round = { scale = 10 }",
+        expect![[r#"
         catalog.toml:40: plans.pro.charges[0]: `round` is per event and cannot stand with an allowance; leave out one of them
         catalog.toml:40: plans.pro.charges[0]: `round` is per event, but a graduated price is no sum over events; leave out `round`: amounts are rounded once, at the end
-        catalog.toml:86: customers.acme.overrides.tokens: `round` is per event and cannot stand with an allowance; leave out one of them"#]]);
-    check("round = { scale = 10, mode = \"half_even\" }", "allowance = { quantity = 1 }", expect!["catalog.toml:48: plans.pro.charges[1]: an allowance cannot stand with a dynamic price; leave out one of them"]);
-    check("amount      = \"data.cost\"", "", expect![[r#"catalog.toml:51: plans.pro.charges[1].price: a dynamic price needs the event's own amount, which meter "tokens" does not read; add amount = "data.cost" to [meters.tokens]"#]]);
-    check("amount      = \"data.cost\"", "amount = \"data.cost\"\nallow_negative = true", expect![[r#"
+        catalog.toml:86: customers.acme.overrides.tokens: `round` is per event and cannot stand with an allowance; leave out one of them"#]],
+    );
+    check(
+        "round = { scale = 10, mode = \"half_even\" }",
+        "allowance = { quantity = 1 }",
+        expect![
+            "catalog.toml:48: plans.pro.charges[1]: an allowance cannot stand with a dynamic price; leave out one of them"
+        ],
+    );
+    check(
+        "amount      = \"data.cost\"",
+        "",
+        expect![[
+            r#"catalog.toml:51: plans.pro.charges[1].price: a dynamic price needs the event's own amount, which meter "tokens" does not read; add amount = "data.cost" to [meters.tokens]"#
+        ]],
+    );
+    check(
+        "amount      = \"data.cost\"",
+        "amount = \"data.cost\"\nallow_negative = true",
+        expect![[r#"
         catalog.toml:44: plans.pro.charges[0].price: meter "tokens" allows values below zero, which a graduated price cannot price; use a unit or dynamic price, or leave out allow_negative
-        catalog.toml:63: plans.free.charges[0].price: meter "tokens" allows values below zero, which a volume price cannot price; use a unit or dynamic price, or leave out allow_negative"#]]);
-    check("price = { model = \"unit\", unit_amount = 2 }", "price = { model = \"unit\", unit_amount = 2 }\nround = { scale = 2 }", expect!["catalog.toml:53: plans.pro.charges[2]: `round` is per event, but a unique_count is no sum over events; leave out `round`: amounts are rounded once, at the end"]);
-    check("currency = \"USD\" }", "currency = \"EUR\" }", expect![[r#"catalog.toml:66: plans.free.charges[1].price.currency: the price is in EUR, but plan "free" in USD; use a price in the plan's currency"#]]);
+        catalog.toml:63: plans.free.charges[0].price: meter "tokens" allows values below zero, which a volume price cannot price; use a unit or dynamic price, or leave out allow_negative"#]],
+    );
+    check(
+        "price = { model = \"unit\", unit_amount = 2 }",
+        "price = { model = \"unit\", unit_amount = 2 }\nround = { scale = 2 }",
+        expect![
+            "catalog.toml:53: plans.pro.charges[2]: `round` is per event, but a unique_count is no sum over events; leave out `round`: amounts are rounded once, at the end"
+        ],
+    );
+    check(
+        "currency = \"USD\" }",
+        "currency = \"EUR\" }",
+        expect![[
+            r#"catalog.toml:66: plans.free.charges[1].price.currency: the price is in EUR, but plan "free" in USD; use a price in the plan's currency"#
+        ]],
+    );
 }
 
 #[test]
 fn mistakes_in_parties_are_explained() {
-    check("account = \"acme-group\"", "account = \"acme\"", expect![[r#"catalog.toml:82: customers.acme.account: there is no account "acme"; use one of acme-group"#]]);
-    check("plan = \"pro\"", "plan = \"prod\"", expect![[r#"catalog.toml:83: customers.acme.plan: there is no plan "prod"; did you mean "pro"?"#]]);
-    check("\"acme-dev\"]", "\"globex\"]", expect![[r#"catalog.toml:88: customers.globex: subject "globex" is already claimed by customer "acme"; a subject's usage belongs to one customer"#]]);
-    check("starts_on = \"2026-09-14\"\n", "", expect![[r#"catalog.toml:81: customers.acme: has no starts_on, which the anniversary anchor of plan "pro" counts from; add starts_on = "2026-09-14""#]]);
-    check("\"2026-09-14\"", "2026-09-14", expect![[r#"catalog.toml:85: customers.acme.starts_on: must be a text, not a date; write it in quotes: "2026-09-14""#]]);
-    check("\"2026-09-14\"", "\"2026-02-30\"", expect![[r#"catalog.toml:85: customers.acme.starts_on: "2026-02-30" is not a date; write for example "2026-09-14""#]]);
-    check("overrides = { tokens", "overrides = { token", expect![[r#"catalog.toml:86: customers.acme.overrides.token: plan "pro" has no charge "token"; did you mean "tokens"?"#]]);
-    check("overrides = { tokens = {", "overrides = { tokens = { allowance = 1,", expect!["catalog.toml:86: customers.acme.overrides.tokens.allowance: is not supported by this version; leave it out"]);
-    check("currency = \"USD\"\ntime_zone = \"America", "currency = \"EUR\"\ntime_zone = \"America", expect![[r#"catalog.toml:82: customers.acme.account: account "acme-group" pays in EUR, but plan "pro" is in USD; use an account or a plan of the same currency"#]]);
-    check("time_zone = \"America/New_York\"", "parent = \"x\"", expect!["catalog.toml:70: accounts.acme-group.parent: is not supported by this version; leave it out"]);
-    check("[defaults]\nplan = \"free\"", "[defaults]\nplan = \"pro\"", expect![[r#"catalog.toml:94: defaults.plan: the default plan has an anniversary anchor, but subjects that no customer claims start on no date; use a plan with anchor = "calendar""#]]);
-    check("locale = \"fr\"", "locale = \"de\"", expect![[r#"catalog.toml:77: seller.locale: "de" is not known here; use one of en, fr"#]]);
-    check("\"14 days\"", "\"two weeks\"", expect![[r#"catalog.toml:76: seller.payment_terms: "two weeks" is not a number of days, at most 3650; write for example "30 days""#]]);
-    check("[customers.globex]\n", "[customers.\"globex & co\"]\nplam = \"free\"\n", expect![[r#"catalog.toml:89: customers."globex & co".plam: is not a key here; did you mean "plan"?"#]]);
+    check(
+        "account = \"acme-group\"",
+        "account = \"acme\"",
+        expect![[r#"catalog.toml:82: customers.acme.account: there is no account "acme"; use one of acme-group"#]],
+    );
+    check(
+        "plan = \"pro\"",
+        "plan = \"prod\"",
+        expect![[r#"catalog.toml:83: customers.acme.plan: there is no plan "prod"; did you mean "pro"?"#]],
+    );
+    check(
+        "\"acme-dev\"]",
+        "\"globex\"]",
+        expect![[
+            r#"catalog.toml:88: customers.globex: subject "globex" is already claimed by customer "acme"; a subject's usage belongs to one customer"#
+        ]],
+    );
+    check(
+        "starts_on = \"2026-09-14\"\n",
+        "",
+        expect![[
+            r#"catalog.toml:81: customers.acme: has no starts_on, which the anniversary anchor of plan "pro" counts from; add starts_on = "2026-09-14""#
+        ]],
+    );
+    check(
+        "\"2026-09-14\"",
+        "2026-09-14",
+        expect![[
+            r#"catalog.toml:85: customers.acme.starts_on: must be a text, not a date; write it in quotes: "2026-09-14""#
+        ]],
+    );
+    check(
+        "\"2026-09-14\"",
+        "\"2026-02-30\"",
+        expect![[
+            r#"catalog.toml:85: customers.acme.starts_on: "2026-02-30" is not a date; write for example "2026-09-14""#
+        ]],
+    );
+    check(
+        "overrides = { tokens",
+        "overrides = { token",
+        expect![[
+            r#"catalog.toml:86: customers.acme.overrides.token: plan "pro" has no charge "token"; did you mean "tokens"?"#
+        ]],
+    );
+    check(
+        "overrides = { tokens = {",
+        "overrides = { tokens = { allowance = 1,",
+        expect![
+            "catalog.toml:86: customers.acme.overrides.tokens.allowance: is not supported by this version; leave it out"
+        ],
+    );
+    check(
+        "currency = \"USD\"\ntime_zone = \"America",
+        "currency = \"EUR\"\ntime_zone = \"America",
+        expect![[
+            r#"catalog.toml:82: customers.acme.account: account "acme-group" pays in EUR, but plan "pro" is in USD; use an account or a plan of the same currency"#
+        ]],
+    );
+    check(
+        "time_zone = \"America/New_York\"",
+        "parent = \"x\"",
+        expect!["catalog.toml:70: accounts.acme-group.parent: is not supported by this version; leave it out"],
+    );
+    check(
+        "[defaults]\nplan = \"free\"",
+        "[defaults]\nplan = \"pro\"",
+        expect![[
+            r#"catalog.toml:94: defaults.plan: the default plan has an anniversary anchor, but subjects that no customer claims start on no date; use a plan with anchor = "calendar""#
+        ]],
+    );
+    check(
+        "locale = \"fr\"",
+        "locale = \"de\"",
+        expect![[r#"catalog.toml:77: seller.locale: "de" is not known here; use one of en, fr"#]],
+    );
+    check(
+        "\"14 days\"",
+        "\"two weeks\"",
+        expect![[
+            r#"catalog.toml:76: seller.payment_terms: "two weeks" is not a number of days, at most 3650; write for example "30 days""#
+        ]],
+    );
+    check(
+        "[customers.globex]\n",
+        "[customers.\"globex & co\"]\nplam = \"free\"\n",
+        expect![[r#"catalog.toml:89: customers."globex & co".plam: is not a key here; did you mean "plan"?"#]],
+    );
 }
 
 #[test]
@@ -417,27 +809,101 @@ fn warnings(from: &str, to: &str, expected: Expect) {
 
 #[test]
 fn lints() {
-    warnings("price = \"tokens\"", "price = { model = \"unit\", unit_amount = 1 }", expect!["catalog.toml:23: prices.tokens: no charge uses this price; use it in a charge, or delete it"]);
-    warnings("meter = \"calls\"", "meter = \"models\"", expect!["catalog.toml:19: meters.calls: no charge uses this meter; charge for it in a plan, or delete it"]);
-    warnings("otherwise = {", "# {", expect!["catalog.toml:27: prices.cells: has no `otherwise`: usage in any other combination is unpriced; add otherwise = { model = ... }, or ignore this if it is meant"]);
-    warnings("[ { unit_amount = 1 } ]", "[ { up_to = 10, unit_amount = 2 }, { unit_amount = 1 } ]", expect!["catalog.toml:27: prices.cells: a cell has a price cliff: 10 cost 20, a little more cost 11; use a graduated price, or ignore this if it is meant"]);
-    warnings("unit_amount = \"0.0000015\", flat_amount = \"5\"", "unit_amount = \"0.000002\"", expect!["catalog.toml:23: prices.tokens: tiers 1 and 2 cannot be told apart: they cost the same; make them one tier"]);
+    warnings(
+        "price = \"tokens\"",
+        "price = { model = \"unit\", unit_amount = 1 }",
+        expect!["catalog.toml:23: prices.tokens: no charge uses this price; use it in a charge, or delete it"],
+    );
+    warnings(
+        "meter = \"calls\"",
+        "meter = \"models\"",
+        expect!["catalog.toml:19: meters.calls: no charge uses this meter; charge for it in a plan, or delete it"],
+    );
+    warnings(
+        "otherwise = {",
+        "# {",
+        expect![
+            "catalog.toml:27: prices.cells: has no `otherwise`: usage in any other combination is unpriced; add otherwise = { model = ... }, or ignore this if it is meant"
+        ],
+    );
+    warnings(
+        "[ { unit_amount = 1 } ]",
+        "[ { up_to = 10, unit_amount = 2 }, { unit_amount = 1 } ]",
+        expect![
+            "catalog.toml:27: prices.cells: a cell has a price cliff: 10 cost 20, a little more cost 11; use a graduated price, or ignore this if it is meant"
+        ],
+    );
+    warnings(
+        "unit_amount = \"0.0000015\", flat_amount = \"5\"",
+        "unit_amount = \"0.000002\"",
+        expect![
+            "catalog.toml:23: prices.tokens: tiers 1 and 2 cannot be told apart: they cost the same; make them one tier"
+        ],
+    );
     warnings("model = \"graduated\"", "model = \"volume\"", expect![[""]]);
-    warnings("unit_amount = 2 }", "unit_amount = 0 }", expect!["catalog.toml:56: plans.pro.charges[2].price: is zero everywhere; if usage is meant to be free, ignore this"]);
-    warnings("unit_amount = 2 }", "unit_amount = -2 }", expect!["catalog.toml:56: plans.pro.charges[2].price: has an amount below zero, which pays the customer; check the sign"]);
-    warnings("filter = { region = [\"eu\"] }", "filter = { region = [\"asia\", \"asia\"] }", expect![[r#"
+    warnings(
+        "unit_amount = 2 }",
+        "unit_amount = 0 }",
+        expect![
+            "catalog.toml:56: plans.pro.charges[2].price: is zero everywhere; if usage is meant to be free, ignore this"
+        ],
+    );
+    warnings(
+        "unit_amount = 2 }",
+        "unit_amount = -2 }",
+        expect![
+            "catalog.toml:56: plans.pro.charges[2].price: has an amount below zero, which pays the customer; check the sign"
+        ],
+    );
+    warnings(
+        "filter = { region = [\"eu\"] }",
+        "filter = { region = [\"asia\", \"asia\"] }",
+        expect![[r#"
         catalog.toml:40: plans.pro.charges[0]: no event passes both this filter and that of meter "tokens"; the two have no value in common
         catalog.toml:40: plans.pro.charges[0]: the filter allows "asia" twice; name each value once
         catalog.toml:86: customers.acme.overrides.tokens: no event passes both this filter and that of meter "tokens"; the two have no value in common
-        catalog.toml:86: customers.acme.overrides.tokens: the filter allows "asia" twice; name each value once"#]]);
-    warnings("price = \"cells\"", "price = \"cells\"\nfilter = { model = [\"large\"] }", expect![[r#"catalog.toml:27: prices.cells: the filters of charge "cells" never reach cell (small, us); delete the cell, or widen the filter"#]]);
-    warnings("[defaults]\nplan = \"free\"", "[plans.none]", expect![[r#"
+        catalog.toml:86: customers.acme.overrides.tokens: the filter allows "asia" twice; name each value once"#]],
+    );
+    warnings(
+        "price = \"cells\"",
+        "price = \"cells\"\nfilter = { model = [\"large\"] }",
+        expect![[
+            r#"catalog.toml:27: prices.cells: the filters of charge "cells" never reach cell (small, us); delete the cell, or widen the filter"#
+        ]],
+    );
+    warnings(
+        "[defaults]\nplan = \"free\"",
+        "[plans.none]",
+        expect![[r#"
         catalog.toml:93: plans.none: charges for nothing; add charges or fees
-        catalog.toml:93: plans.none: no customer has this plan, and it is not the default; give it to a customer, make it the default, or delete it"#]]);
-    warnings("plan = \"free\"\nlocale", "locale", expect![[r#"catalog.toml:88: customers.globex: has no plan, so that its usage is unpriced; add plan = "...""#]]);
-    warnings("\"data.tokens\"", "\"tokens\"", expect![[r#"catalog.toml:8: meters.tokens.value: "tokens" is read as an extension attribute of the event; if it is a field of `data`, write "data.tokens""#]]);
-    warnings("\"49.00\"", "\"49.005\"", expect!["catalog.toml:38: plans.pro.fees[0].amount: 49.005 is finer than the 2 decimals of USD; it will be rounded"]);
-    warnings("[\"acme-prod\", \"acme-dev\"]", "[]", expect!["catalog.toml:84: customers.acme.subjects: claims no subject, so that the customer has no usage; name one, or leave it out for the id"]);
+        catalog.toml:93: plans.none: no customer has this plan, and it is not the default; give it to a customer, make it the default, or delete it"#]],
+    );
+    warnings(
+        "plan = \"free\"\nlocale",
+        "locale",
+        expect![[r#"catalog.toml:88: customers.globex: has no plan, so that its usage is unpriced; add plan = "...""#]],
+    );
+    warnings(
+        "\"data.tokens\"",
+        "\"tokens\"",
+        expect![[
+            r#"catalog.toml:8: meters.tokens.value: "tokens" is read as an extension attribute of the event; if it is a field of `data`, write "data.tokens""#
+        ]],
+    );
+    warnings(
+        "\"49.00\"",
+        "\"49.005\"",
+        expect![
+            "catalog.toml:38: plans.pro.fees[0].amount: 49.005 is finer than the 2 decimals of USD; it will be rounded"
+        ],
+    );
+    warnings(
+        "[\"acme-prod\", \"acme-dev\"]",
+        "[]",
+        expect![
+            "catalog.toml:84: customers.acme.subjects: claims no subject, so that the customer has no usage; name one, or leave it out for the id"
+        ],
+    );
 }
 
 #[test]
@@ -445,7 +911,9 @@ fn large_catalogs_load() {
     let mut text = ACME.to_owned();
     text.push_str("[prices.big]\nmodel = \"matrix\"\ncells = [\n");
     for i in 0..5_000 {
-        text.push_str(&format!("{{ when = {{ model = \"m{i}\" }}, price = {{ model = \"unit\", unit_amount = \"0.{i:04}\" }} }},\n"));
+        text.push_str(&format!(
+            "{{ when = {{ model = \"m{i}\" }}, price = {{ model = \"unit\", unit_amount = \"0.{i:04}\" }} }},\n"
+        ));
     }
     text.push_str("]\n");
     for i in 0..500 {

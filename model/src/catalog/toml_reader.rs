@@ -259,7 +259,10 @@ impl<'a> Item<'a> {
                 digits.strip_prefix('+').unwrap_or(digits)
             }
             DeValue::Float(float) => {
-                self.error("is a TOML float, which is not exact", format!("write it as a string: \"{}\"", float.as_str()));
+                self.error(
+                    "is a TOML float, which is not exact",
+                    format!("write it as a string: \"{}\"", float.as_str()),
+                );
                 return None;
             }
             _ => {
@@ -447,7 +450,8 @@ impl<T> Names<T> {
         let found = self.0.get(name);
         if found.is_none() {
             let names: Vec<&str> = self.0.keys().map(String::as_str).collect();
-            let fix = if names.is_empty() { format!("declare it under [{kind}s.{name}]") } else { one_of(name, &names) };
+            let fix =
+                if names.is_empty() { format!("declare it under [{kind}s.{name}]") } else { one_of(name, &names) };
             item.error(format!("there is no {kind} {name:?}"), fix);
         }
         found.and_then(Option::as_ref)

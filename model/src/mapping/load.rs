@@ -146,7 +146,9 @@ fn text_of(item: &Item<'_>, table: &mut Table<'_>) -> Option<TextMapping> {
     let columns = table.optional("columns");
     let join = table.optional("join");
     match (constant, column, columns) {
-        (Some(constant), None, None) => no_join(join, constant.text().map(|text| TextMapping::Constant(text.to_owned()))),
+        (Some(constant), None, None) => {
+            no_join(join, constant.text().map(|text| TextMapping::Constant(text.to_owned())))
+        }
         (None, Some(column), None) => no_join(join, column.text().map(|text| TextMapping::Column(text.to_owned()))),
         (None, None, Some(columns)) => {
             let names = columns.texts("[\"a\", \"b\"]");

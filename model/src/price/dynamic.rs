@@ -1,7 +1,7 @@
 //! `dynamic`: the event brings its own amount, times a multiplier. A sum over events.
 
-use crate::number::{Amount, AMOUNT_SCALE, Exact, Overflow, UnitAmount};
 use crate::decimal::POWERS_OF_TEN;
+use crate::number::{AMOUNT_SCALE, Amount, Exact, Overflow, UnitAmount};
 
 /// The event's own amount x multiplier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -41,11 +41,7 @@ pub struct Matrix {
 impl Matrix {
     /// Builds a matrix. `Err` is the position of a cell whose combination stands twice, has another number of values
     /// than there are dimensions, or whose price is a matrix itself.
-    pub fn new(
-        dimensions: Vec<Dimension>,
-        cells: Vec<MatrixCell>,
-        otherwise: Option<Price>,
-    ) -> Result<Matrix, usize> {
+    pub fn new(dimensions: Vec<Dimension>, cells: Vec<MatrixCell>, otherwise: Option<Price>) -> Result<Matrix, usize> {
         let mut by_values = BTreeMap::new();
         for (i, cell) in cells.iter().enumerate() {
             let index = u32::try_from(i).map(CellIdx).map_err(|_| i)?;

@@ -44,9 +44,7 @@ fn check(price: &Price, rows: &[(&str, &str)]) {
 
 #[test]
 fn unit() {
-    let price = |amount, per| {
-        Price::Unit(Unit { unit_amount: unit_amount(amount), per: quantity(per), unit: UNIT })
-    };
+    let price = |amount, per| Price::Unit(Unit { unit_amount: unit_amount(amount), per: quantity(per), unit: UNIT });
     check(&price("0.5", "1"), &[("0", "0"), ("3", "1.5"), ("0.001", "0.0005"), ("-2", "-1")]);
     check(&price("1", "1000"), &[("1", "0.001"), ("999", "0.999")]);
     // One third of a unit, rounded once to 18 decimals.
@@ -59,7 +57,15 @@ fn graduated() {
     let plain = price(&["100 0.5 0 -", "1000 0.3 0 -", "- 0.1 0 -"]);
     check(
         &plain,
-        &[("0", "0"), ("100", "50"), ("100.001", "50.0003"), ("101", "50.3"), ("1000", "320"), ("1001", "320.1"), ("-5", "0")],
+        &[
+            ("0", "0"),
+            ("100", "50"),
+            ("100.001", "50.0003"),
+            ("101", "50.3"),
+            ("1000", "320"),
+            ("1001", "320.1"),
+            ("-5", "0"),
+        ],
     );
     // a000, a002's ladder, a008, a010, a012: flat amounts are added when a tier is entered; bounds are inclusive.
     let flats = price(&["5 0 100 -", "10 0 50 -", "15 5 0 -", "- 1 0 -"]);
@@ -68,7 +74,10 @@ fn graduated() {
     check(&mixed, &[("3", "100"), ("5.001", "150"), ("12", "170")]);
     // Blocks within a tier round up inside it.
     let blocks = price(&["100 1 0 10", "- 0.5 0 100"]);
-    check(&blocks, &[("1", "1"), ("10", "1"), ("11", "2"), ("100", "10"), ("101", "10.5"), ("200", "10.5"), ("201", "11")]);
+    check(
+        &blocks,
+        &[("1", "1"), ("10", "1"), ("11", "2"), ("100", "10"), ("101", "10.5"), ("200", "10.5"), ("201", "11")],
+    );
 }
 
 #[test]

@@ -39,7 +39,8 @@ impl Parts {
             let mut identities: Vec<Option<Identity>> = vec![None; shard.subjects.customers.len()];
             for subject in &shard.subjects.subjects {
                 let number = at(subject.customer);
-                if let (Some(slot), Some(customer)) = (identities.get_mut(number), shard.subjects.customers.get(number)) {
+                if let (Some(slot), Some(customer)) = (identities.get_mut(number), shard.subjects.customers.get(number))
+                {
                     *slot = Some(identity(customer, subject.hash));
                 }
             }

@@ -27,7 +27,7 @@ pub struct Check {
 }
 
 impl Check {
-    fn new(what: impl Into<String>, put_in: impl ToString, caught: impl ToString) -> Check {
+    fn new<T: ToString + ?Sized>(what: impl Into<String>, put_in: &T, caught: &T) -> Check {
         Check { what: what.into(), put_in: put_in.to_string(), caught: caught.to_string() }
     }
 
@@ -63,7 +63,7 @@ impl Audit {
     pub fn new(put_in: &PutIn, report: &Report, totals: &Totals, invoiced: &BTreeMap<String, i128>) -> Audit {
         let money = report.invoiced.iter().map(|(currency, invoiced_by_run)| {
             let sum = invoiced.get(currency).copied().unwrap_or(0);
-            Check::new(format!("sum of the invoices, {currency}"), minor_units(invoiced_by_run), sum)
+            Check::new(format!("sum of the invoices, {currency}"), &minor_units(invoiced_by_run), &sum)
         });
         Audit {
             counts: counts(put_in, report),
@@ -79,20 +79,20 @@ fn counts(put_in: &PutIn, report: &Report) -> Vec<Check> {
     let rejected: u64 = put_in.rejected.values().sum();
     let unpriced: u64 = put_in.unpriced.values().sum();
     let mut checks = vec![
-        Check::new("lines", put_in.lines, report.received),
-        Check::new("accepted", put_in.accepted(), report.accepted),
-        Check::new("  rated", put_in.rated, report.rated),
-        Check::new("  unpriced: usage without a price", unpriced, report.unpriced),
-        Check::new("  unmetered: a type nobody charges for", put_in.unmetered, report.unmetered),
-        Check::new("duplicate: sent again", put_in.duplicate, report.duplicate),
-        Check::new("conflict: same id, other content", put_in.conflict, report.conflict),
-        Check::new("rejected: no valid event", rejected, report.rejected),
+        Check::new("lines", &put_in.lines, &report.received),
+        Check::new("accepted", &put_in.accepted(), &report.accepted),
+        Check::new("  rated", &put_in.rated, &report.rated),
+        Check::new("  unpriced: usage without a price", &unpriced, &report.unpriced),
+        Check::new("  unmetered: a type nobody charges for", &put_in.unmetered, &report.unmetered),
+        Check::new("duplicate: sent again", &put_in.duplicate, &report.duplicate),
+        Check::new("conflict: same id, other content", &put_in.conflict, &report.conflict),
+        Check::new("rejected: no valid event", &rejected, &report.rejected),
     ];
     for code in RejectCode::ALL {
         let put_in = put_in.rejected.get(&code).copied().unwrap_or(0);
         let caught = report.rejected_by_code.get(code.code()).copied().unwrap_or(0);
         if put_in + caught > 0 {
-            checks.push(Check::new(format!("  {}", code.code()), put_in, caught));
+            checks.push(Check::new(format!("  {}", code.code()), &put_in, &caught));
         }
     }
     checks
@@ -123,7 +123,9 @@ fn meters(put_in: &PutIn, totals: &Totals) -> Vec<Check> {
         sums.entry(*meter).or_default()[1] += tally.quantity;
     }
     let checks = sums.into_iter().filter(|(meter, _)| meter.is_additive());
-    checks.map(|(meter, [put_in, caught])| Check::new(meter.name(), text(meter, put_in), text(meter, caught))).collect()
+    checks
+        .map(|(meter, [put_in, caught])| Check::new(meter.name(), &text(meter, put_in), &text(meter, caught)))
+        .collect()
 }
 
 fn places(put_in: &PutIn, totals: &Totals) -> Vec<Check> {
@@ -143,7 +145,7 @@ fn places(put_in: &PutIn, totals: &Totals) -> Vec<Check> {
 fn both<K: Ord>(put_in: &BTreeMap<K, String>, caught: &BTreeMap<K, String>, name: impl Fn(&K) -> String) -> Vec<Check> {
     let keys: BTreeSet<&K> = put_in.keys().chain(caught.keys()).collect();
     let figure = |map: &BTreeMap<K, String>, key: &K| map.get(key).cloned().unwrap_or_else(|| "nothing".to_owned());
-    keys.into_iter().map(|key| Check::new(name(key), figure(put_in, key), figure(caught, key))).collect()
+    keys.into_iter().map(|key| Check::new(name(key), &figure(put_in, key), &figure(caught, key))).collect()
 }
 
 fn text(meter: Meter, quantity: i128) -> String {
@@ -241,8 +243,8 @@ mod tests {
 
     #[test]
     fn a_difference_is_a_failure() {
-        let same = Check::new("same", 1, 1);
-        let other = Check::new("other", 1, 2);
+        let same = Check::new("same", &1, &1);
+        let other = Check::new("other", &1, &2);
         let audit = Audit { counts: vec![same.clone()], places: vec![same, other.clone()], ..Audit::default() };
         assert_eq!(audit.failures(), vec![&other]);
     }

@@ -30,9 +30,9 @@ impl Prng {
     ///
     /// # Panics
     /// If there is none.
-    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+    pub fn pick<T: Copy>(&mut self, items: &[T]) -> T {
         let at = self.below(u64::try_from(items.len()).unwrap_or(u64::MAX));
-        &items[usize::try_from(at).unwrap_or(usize::MAX)]
+        items[usize::try_from(at).unwrap_or(usize::MAX)]
     }
 }
 

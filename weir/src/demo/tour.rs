@@ -23,13 +23,13 @@ pub fn generated(put_in: &PutIn, seed: u64, took: Duration) -> String {
 The month of August 2026 at Clairon Models, which sells tokens, images, seats and storage (seed {seed}).
 
 1. Generated in {:.2} s
-   {} lines, {} KB of CloudEvents: {} customers with {subjects} subjects, busy by day and quiet on Sundays,
+   {} lines, {} MB of CloudEvents: {} customers with {subjects} subjects, busy by day and quiet on Sundays,
    the largest with a third of all usage. {} events arrive behind later ones, {} of them hours or days late.
    Hidden among them, on purpose: retries, contradictions, broken lines, and usage that nobody has priced.
 ",
         took.as_secs_f64(),
         count(put_in.lines),
-        count(put_in.bytes / 1_000),
+        megabytes(put_in.bytes),
         CAST.len(),
         count(put_in.out_of_order),
         count(put_in.late),
@@ -46,8 +46,9 @@ pub fn rated(report: &Report) -> String {
     format!(
         "
 2. Rated, archived and invoiced in {:.2} s: {rate} events a second
-   {} rated rows in {} totals; {} invoices{money}. Closed through {}, when August ended in New York too;
-   Meridian Bank's second period, which runs to 13 September, stays open.
+   {} rated rows in {} totals; {} invoices{money}.
+   Closed through {}, when August had ended in New York too. Meridian Bank's next period runs
+   to 13 September and stays open.
 ",
         report.elapsed_s,
         count(report.rows),
@@ -75,7 +76,7 @@ pub fn compared(audit: &Audit) -> String {
             audit.places.len()
         );
     } else {
-        let _ = write!(text, "\n   {} figures DIFFER:\n", failures.len());
+        let _ = write!(text, "\n   These figures DIFFER ({}):\n", failures.len());
         let rows: Vec<_> = std::iter::once(head()).chain(failures.into_iter().map(row)).collect();
         text.push_str(&aligned(&rows));
     }
@@ -160,7 +161,7 @@ Try next:
   {weir} run --catalog {catalog} --events {events} --customer librairie-lumiere
       one customer's invoice, in French
   {weir} check {catalog}
-      is the price list sound? Change a price in it before the next command
+      is the price list sound, and what in it could surprise? Change a price before the next command
   {weir} run --catalog {catalog} --events {events} --out {results} --force
       the same month again, at your prices
 "
@@ -188,6 +189,11 @@ fn quoted(path: &Path) -> String {
     }
 }
 
+/// In millions of bytes, with one decimal.
+fn megabytes(bytes: u64) -> String {
+    format!("{}.{}", bytes / 1_000_000, bytes / 100_000 % 10)
+}
+
 fn count(count: u64) -> String {
     grouped(&count.to_string())
 }
@@ -213,6 +219,6 @@ mod tests {
         let check = Check { what: "duplicate".into(), put_in: "1200".into(), caught: "1199".into() };
         let text = compared(&Audit { counts: vec![check], ..Audit::default() });
         assert!(text.contains("1,200   1,199  DIFFERS"), "{text}");
-        assert!(text.contains("1 figures DIFFER"), "{text}");
+        assert!(text.contains("DIFFER (1)"), "{text}");
     }
 }

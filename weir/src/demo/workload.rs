@@ -202,24 +202,24 @@ impl Month {
         let own = player % (CLIENTS.len() - 1);
         let client = if self.prng.below(8) == 0 { CLIENTS[CLIENTS.len() - 1] } else { CLIENTS[own] };
         let Player { subjects, utc_offset, .. } = CAST[player];
-        let subject = if self.prng.below(100) < 80 { subjects[0] } else { *self.prng.pick(subjects) };
+        let subject = if self.prng.below(100) < 80 { subjects[0] } else { self.prng.pick(subjects) };
         Event { id, client, subject, time: time - time.rem_euclid(client.tick), utc_offset, body }
     }
 
     fn body(&mut self, player: usize) -> Body {
         let plan = CAST[player].plan;
         match self.prng.below(1_000) {
-            0..60 => Body::Image { resolution: *self.prng.pick(&RESOLUTIONS) },
+            0..60 => Body::Image { resolution: self.prng.pick(&RESOLUTIONS) },
             60..85 => self.storage(player),
             85..90 if plan == Plan::Developer => Body::Seats(self.seats(player)),
-            90..92 if plan != Plan::PayAsYouGo => Body::Training(4_000 + self.prng.below(60_000)),
+            90 if plan != Plan::PayAsYouGo => Body::Training(1_000 + self.prng.below(14_000)),
             92..95 => Body::KeyUsed(self.prng.below(1_000)),
             _ => self.completion(player, &MODELS),
         }
     }
 
     fn completion(&mut self, player: usize, models: &[&'static str]) -> Body {
-        let model = *self.prng.pick(models);
+        let model = self.prng.pick(models);
         // Heavy-tailed: each doubling is as likely as the one before, up to 256 thousand.
         let magnitude = 64_u64 << self.prng.below(12);
         let input = magnitude + self.prng.below(magnitude);
@@ -258,7 +258,7 @@ impl Month {
 
     /// An id is used again for something else: the first stands.
     fn write_conflict(&mut self, line: &mut Vec<u8>) {
-        let mut event = *self.prng.pick(&self.remembered);
+        let mut event = self.prng.pick(&self.remembered);
         event.body = match event.body {
             Body::Completion { model, input, output, user } => {
                 Body::Completion { model, input: input + 1 + self.prng.below(5_000), output, user }

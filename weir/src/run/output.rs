@@ -71,7 +71,8 @@ fn check_target(target: &Path, force: bool) -> Result<()> {
     if !force {
         return Err(invalid(format!("--out {shown} exists; choose another folder, or replace it with --force")));
     }
-    let replaceable = target.join(REPORT).is_file() || fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_none());
+    let replaceable =
+        target.join(REPORT).is_file() || fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_none());
     if replaceable {
         return Ok(());
     }

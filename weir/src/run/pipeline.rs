@@ -41,6 +41,8 @@ pub struct Rated<S> {
     pub shards: Vec<Shard>,
     /// What was read.
     pub intake: Intake,
+    /// Names of the inputs that hold no record.
+    pub empty_inputs: Vec<String>,
     /// The sink, with everything appended.
     pub sink: Option<S>,
 }
@@ -101,7 +103,8 @@ pub fn rate<S: Sink>(
         failure.map_or(Ok(()), Err)
     })?;
     rated.sort_by_key(Shard::number);
-    Ok(Rated { shards: rated, intake, sink })
+    let empty_inputs = shared.lock_reader().empty_inputs().to_vec();
+    Ok(Rated { shards: rated, intake, empty_inputs, sink })
 }
 
 /// A thread stopped because another one failed.
@@ -155,7 +158,10 @@ struct Shared<'a> {
     /// Chunks whose memory can be used again.
     free_chunks: ArrayQueue<Chunk>,
     free_outputs: ArrayQueue<ShardOutput>,
-    threads: Mutex<Vec<Thread>>,
+    /// The workers, so that they can wake one another.
+    workers: Mutex<Vec<Thread>>,
+    /// The thread that waits for them all.
+    waiting: Thread,
 }
 
 impl<'a> Shared<'a> {
@@ -174,7 +180,8 @@ impl<'a> Shared<'a> {
             stop: AtomicBool::new(false),
             free_chunks: ArrayQueue::new(in_flight),
             free_outputs: ArrayQueue::new(in_flight * shards),
-            threads: Mutex::new(Vec::new()),
+            workers: Mutex::new(Vec::new()),
+            waiting: thread::current(),
         }
     }
 
@@ -184,32 +191,23 @@ impl<'a> Shared<'a> {
     }
 
     /// Lets workers wake one another.
-    fn introduce(&self, threads: Vec<Thread>) {
-        *self.threads.lock().unwrap_or_else(PoisonError::into_inner) = threads;
+    fn introduce(&self, workers: Vec<Thread>) {
+        *self.workers.lock().unwrap_or_else(PoisonError::into_inner) = workers;
         self.wake_all();
     }
 
     fn wake_all(&self) {
-        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            thread.unpark();
+        for worker in self.workers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            worker.unpark();
         }
     }
 
     /// Runs a thread's work so that its failure or panic stops the others.
     fn guard<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        struct StopUnlessDone<'s, 'a>(&'s Shared<'a>, bool);
-        impl Drop for StopUnlessDone<'_, '_> {
-            fn drop(&mut self) {
-                if !self.1 {
-                    self.0.stop.store(true, Ordering::Release);
-                    self.0.wake_all();
-                }
-            }
-        }
-        let mut guard = StopUnlessDone(self, false);
-        let done = work();
-        guard.1 = done.is_ok();
-        done
+        let mut guard = StopUnlessDone { shared: self, done: false };
+        let result = work();
+        guard.done = result.is_ok();
+        result
     }
 
     /// Whether decoding may run further ahead of the slowest worker.
@@ -230,6 +228,21 @@ impl<'a> Shared<'a> {
 
     fn free_output(&self) -> ShardOutput {
         self.free_outputs.pop().unwrap_or_default()
+    }
+}
+
+struct StopUnlessDone<'s, 'a> {
+    shared: &'s Shared<'a>,
+    done: bool,
+}
+
+impl Drop for StopUnlessDone<'_, '_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.shared.stop.store(true, Ordering::Release);
+            self.shared.wake_all();
+        }
+        self.shared.waiting.unpark();
     }
 }
 
@@ -376,9 +389,9 @@ fn archive<S: Sink>(sink: &mut S, parts: &Receiver<RatedPart>, shared: &Shared<'
         for (shard, output) in outputs {
             whole[usize::from(shard)] = output;
         }
-        while let Some(ready) = waiting.iter().position(|(chunk, parts_in, _)| {
-            chunk.sequence == next && *parts_in == shared.spread.threads
-        }) {
+        while let Some(ready) =
+            waiting.iter().position(|(chunk, parts_in, _)| chunk.sequence == next && *parts_in == shared.spread.threads)
+        {
             let (chunk, _, outputs) = waiting.swap_remove(ready);
             sink.append(&chunk, &outputs).context("the run's output could not be written")?;
             for mut output in outputs {

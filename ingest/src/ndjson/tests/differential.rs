@@ -162,7 +162,10 @@ fn scalar_text() -> impl Strategy<Value = String> {
     ]
 }
 
-fn object(keys: impl Strategy<Value = String> + 'static, value: impl Strategy<Value = String> + 'static) -> BoxedStrategy<String> {
+fn object(
+    keys: impl Strategy<Value = String> + 'static,
+    value: impl Strategy<Value = String> + 'static,
+) -> BoxedStrategy<String> {
     let member = (blank(), keys, blank(), blank(), value, blank())
         .prop_map(|(a, key, b, c, value, d)| format!("{a}{key}{b}:{c}{value}{d}"));
     prop::collection::vec(member, 0..6).prop_map(|members| format!("{{{}}}", members.join(","))).boxed()
@@ -197,7 +200,13 @@ fn event() -> impl Strategy<Value = String> {
     ];
     let event_type = prop::sample::select(vec![r#""call""#, r#""call""#, r#""plain""#, r#""whole""#, r#""unknown""#]);
     let more = (
-        prop::sample::select(vec![r#""tier""#, r#""partitionkey""#, r#""datacontenttype""#, r#""ext""#, r#""traceparent""#]),
+        prop::sample::select(vec![
+            r#""tier""#,
+            r#""partitionkey""#,
+            r#""datacontenttype""#,
+            r#""ext""#,
+            r#""traceparent""#,
+        ]),
         json(),
     );
     (event_type, object(data_key(), json()), prop::collection::vec(more, 0..3), prop::collection::vec(blank(), 24))

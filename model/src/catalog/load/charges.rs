@@ -122,12 +122,9 @@ impl Modifiers {
         let report = table.report();
         // Without a meter its dimensions and scale are not known; it has an error of its own.
         let meter = meter?;
-        let filter =
-            filter.map_or(Some(Vec::new()), |item| dimensions::filter(&item, &meter.dimensions));
-        let group_by =
-            group_by.map_or(Some(Vec::new()), |item| dimensions::group_by(&item, &meter.dimensions));
-        let allowance =
-            allowance.map_or(Some(None), |item| read_allowance(&item, meter, report).map(Some));
+        let filter = filter.map_or(Some(Vec::new()), |item| dimensions::filter(&item, &meter.dimensions));
+        let group_by = group_by.map_or(Some(Vec::new()), |item| dimensions::group_by(&item, &meter.dimensions));
+        let allowance = allowance.map_or(Some(None), |item| read_allowance(&item, meter, report).map(Some));
         Some(Modifiers { filter: filter?, group_by: group_by?, allowance: allowance?, round: round? })
     }
 }
@@ -204,7 +201,8 @@ impl Legality<'_, '_> {
         let meter = &self.meter.name;
         if kinds.dynamic {
             if self.meter.amount.is_none() {
-                let reason = format!("a dynamic price needs the event's own amount, which meter {meter:?} does not read");
+                let reason =
+                    format!("a dynamic price needs the event's own amount, which meter {meter:?} does not read");
                 self.price_item.error(reason, format!("add amount = \"data.cost\" to [meters.{meter}]"));
             }
             if self.charge.allowance.is_some() {

@@ -50,7 +50,8 @@ fn read_account(name: &str, mut table: Table<'_>, defaults: &Defaults) -> Option
 pub(super) fn read_seller(item: &Item<'_>) -> Option<Seller> {
     let mut table = item.table()?;
     let name = table.required("name", "\"Acme AI SAS\"").and_then(|item| item.text());
-    let address = table.optional("address").map_or(Some(Vec::new()), |item| item.texts("[\"1 Main Street\", \"Springfield\"]"));
+    let address =
+        table.optional("address").map_or(Some(Vec::new()), |item| item.texts("[\"1 Main Street\", \"Springfield\"]"));
     let tax_id = optional_text(&mut table, "tax_id");
     let payment_days = table.optional("payment_terms").map_or(Some(PAYMENT_DAYS), |item| {
         item.parsed("a number of days, at most 3650", "write for example \"30 days\"", payment_days)
@@ -125,14 +126,17 @@ impl<'d> Parties<'d> {
 
     fn read_customer(&mut self, id: &str, mut table: Table<'_>, plans: &Plans) -> Option<Customer> {
         let name = optional_text(&mut table, "name");
-        let address = table.optional("address").map_or(Some(Vec::new()), |item| item.texts("[\"1 Main Street\", \"Springfield\"]"));
+        let address = table
+            .optional("address")
+            .map_or(Some(Vec::new()), |item| item.texts("[\"1 Main Street\", \"Springfield\"]"));
         let tax_id = optional_text(&mut table, "tax_id");
         let locale = table.optional("locale").map_or(Some(None), |item| item.choice(&LOCALES).map(Some));
         let plan_item = table.optional("plan");
         let account_item = table.optional("account");
         let subjects = self.read_subjects(id, &mut table);
         let starts_on = table.optional("starts_on");
-        let starts_on = starts_on.map_or(Some(None), |item| item.parsed("a date", "write for example \"2026-09-14\"", date).map(Some));
+        let starts_on = starts_on
+            .map_or(Some(None), |item| item.parsed("a date", "write for example \"2026-09-14\"", date).map(Some));
         let place = table.mark();
         let report = table.report();
         table.finish();
@@ -214,7 +218,8 @@ impl<'d> Parties<'d> {
             && account.currency != plan.currency
         {
             let (name, currency) = (&account.name, account.currency);
-            let reason = format!("account {name:?} pays in {currency}, but plan {:?} is in {}", plan.name, plan.currency);
+            let reason =
+                format!("account {name:?} pays in {currency}, but plan {:?} is in {}", plan.name, plan.currency);
             report.error(mark, reason, "use an account or a plan of the same currency");
         }
     }

@@ -40,8 +40,7 @@ pub(super) fn read(section: Vec<(&str, Item<'_>)>) -> Meters {
 impl Meters {
     fn read_meter(&mut self, name: &str, mut table: Table<'_>) -> Option<Meter> {
         let event_type = table.required("event_type", "\"llm.completion\"").and_then(|item| item.text());
-        let aggregation =
-            table.required("aggregation", "\"sum\"").and_then(|item| read_aggregation(&item));
+        let aggregation = table.required("aggregation", "\"sum\"").and_then(|item| read_aggregation(&item));
         let scale = table.optional("scale").map_or(Some(0), |item| item.integer(0..=u32::from(QUANTITY_SCALE_MAX)));
         let scale = scale.and_then(|scale| u8::try_from(scale).ok()).and_then(Scale::new);
         let allow_negative = table.optional("allow_negative").map_or(Some(false), |item| item.boolean());
@@ -50,7 +49,16 @@ impl Meters {
         let dimensions = table.optional("dimensions").map_or(Some(Vec::new()), |item| read_dimensions(&item));
         let filter = table.optional("filter");
         table.unsupported(&[
-            "rank", "slot", "slot_value", "fill", "values", "per", "carry", "series", "wrap_at", "estimated",
+            "rank",
+            "slot",
+            "slot_value",
+            "fill",
+            "values",
+            "per",
+            "carry",
+            "series",
+            "wrap_at",
+            "estimated",
         ]);
         let place = table.mark();
         let report = table.report();
@@ -59,10 +67,8 @@ impl Meters {
         let (event_type, aggregation, scale, allow_negative) = (event_type?, aggregation?, scale?, allow_negative?);
         let type_index = self.type_index(event_type);
         let slots = self.event_types.get_mut(type_index.at())?;
-        let mut named: Vec<Dimension> = dimensions?
-            .into_iter()
-            .map(|(name, path)| Dimension { name, slot: text_slot(slots, path) })
-            .collect();
+        let mut named: Vec<Dimension> =
+            dimensions?.into_iter().map(|(name, path)| Dimension { name, slot: text_slot(slots, path) }).collect();
         named.sort_by(|a, b| a.name.cmp(&b.name));
         let filter = filter.map_or(Some(Vec::new()), |item| dimensions::filter(&item, &named))?;
         let (mut value_slot, mut distinct) = (None, None);
@@ -144,8 +150,20 @@ fn read_dimensions(item: &Item<'_>) -> Option<Vec<(String, Path)>> {
 
 /// Attributes of CloudEvents and of its documented extensions.
 const KNOWN_ATTRIBUTES: [&str; 14] = [
-    "subject", "source", "type", "id", "time", "specversion", "datacontenttype", "dataschema", "partitionkey", "sequence",
-    "sampledrate", "traceparent", "tracestate", "dataref",
+    "subject",
+    "source",
+    "type",
+    "id",
+    "time",
+    "specversion",
+    "datacontenttype",
+    "dataschema",
+    "partitionkey",
+    "sequence",
+    "sampledrate",
+    "traceparent",
+    "tracestate",
+    "dataref",
 ];
 
 /// `data.usage.tokens`, or an attribute's name.

@@ -52,7 +52,8 @@ pub(super) fn read_default(item: &Item<'_>, plans: &Plans) -> Option<PlanIdx> {
     let plan_item = plan_item?;
     let index = *plans.by_name.find(&plan_item, "plan")?;
     if plans.list.get(index.at())?.anchor == Anchor::Anniversary {
-        let reason = "the default plan has an anniversary anchor, but subjects that no customer claims start on no date";
+        let reason =
+            "the default plan has an anniversary anchor, but subjects that no customer claims start on no date";
         plan_item.error(reason, "use a plan with anchor = \"calendar\"");
         return None;
     }

@@ -306,11 +306,7 @@ fn read_cell(
 }
 
 /// A key that may be absent: the outer `None` is an error.
-fn optional<T>(
-    table: &mut Table<'_>,
-    name: &'static str,
-    read: impl Fn(&Item<'_>) -> Option<T>,
-) -> Option<Option<T>> {
+fn optional<T>(table: &mut Table<'_>, name: &'static str, read: impl Fn(&Item<'_>) -> Option<T>) -> Option<Option<T>> {
     table.optional(name).map_or(Some(None), |item| read(&item).map(Some))
 }
 
@@ -342,4 +338,3 @@ pub(super) fn amount_reason(decimal: Decimal, error: DecimalError) -> String {
         DecimalError::TooLong | DecimalError::Malformed => format!("{decimal} is not below 10^20"),
     }
 }
-

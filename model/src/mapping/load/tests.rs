@@ -70,30 +70,102 @@ fn check(from: &str, to: &str, expected: Expect) {
 #[test]
 fn mistakes_are_explained() {
     check("\"csv\"", "\"cvs\"", expect![[r#"aws.toml:2: format: "cvs" is not known here; did you mean "csv"?"#]]);
-    check("\";\"", "\"::\"", expect![[r#"aws.toml:3: delimiter: "::" is not a single ASCII character; write for example ";" or "\t""#]]);
+    check(
+        "\";\"",
+        "\"::\"",
+        expect![[r#"aws.toml:3: delimiter: "::" is not a single ASCII character; write for example ";" or "\t""#]],
+    );
     check("\";\"", "\"\\\"\"", expect!["aws.toml:1: delimiter and quote are the same; use two different characters"]);
-    check("\"latin-1\"", "\"utf-16\"", expect![[r#"aws.toml:4: encoding: "utf-16" is not known here; did you mean "utf-8"?"#]]);
-    check("\"gzip\"", "3", expect![[r#"aws.toml:5: compression: must be a text, not an integer; write it in quotes: "3""#]]);
-    check("[\"Usage\", \"\"]", "\"Usage\"", expect![[r#"aws.toml:6: where.line_item_type: must be an array, not a text; write ["Usage"]"#]]);
-    check("[\"Usage\", \"\"]", "[]", expect!["aws.toml:6: where.line_item_type: allows no value, so that no row passes; name the values that pass"]);
-    check("subject = ", "subjekt = ", expect![[r#"
+    check(
+        "\"latin-1\"",
+        "\"utf-16\"",
+        expect![[r#"aws.toml:4: encoding: "utf-16" is not known here; did you mean "utf-8"?"#]],
+    );
+    check(
+        "\"gzip\"",
+        "3",
+        expect![[r#"aws.toml:5: compression: must be a text, not an integer; write it in quotes: "3""#]],
+    );
+    check(
+        "[\"Usage\", \"\"]",
+        "\"Usage\"",
+        expect![[r#"aws.toml:6: where.line_item_type: must be an array, not a text; write ["Usage"]"#]],
+    );
+    check(
+        "[\"Usage\", \"\"]",
+        "[]",
+        expect!["aws.toml:6: where.line_item_type: allows no value, so that no row passes; name the values that pass"],
+    );
+    check(
+        "subject = ",
+        "subjekt = ",
+        expect![[r#"
         aws.toml:7: events[0].subject: is missing; add subject = "column"
-        aws.toml:11: events[0].subjekt: is not a key here; did you mean "subject"?"#]]);
-    check("constant = \"aws\" ", "constant = \"aws\", join = \"/\" ", expect!["aws.toml:8: events[0].source.join: joins nothing: it belongs to `columns`; leave it out"]);
-    check("constant = \"aws\" ", "constant = \"aws\", column = \"a\" ", expect![[r#"aws.toml:8: events[0].source: needs one of constant, column and columns; write for example { column = "a" }"#]]);
-    check("constant = \"aws\" ", "konstant = \"aws\" ", expect![[r#"
+        aws.toml:11: events[0].subjekt: is not a key here; did you mean "subject"?"#]],
+    );
+    check(
+        "constant = \"aws\" ",
+        "constant = \"aws\", join = \"/\" ",
+        expect!["aws.toml:8: events[0].source.join: joins nothing: it belongs to `columns`; leave it out"],
+    );
+    check(
+        "constant = \"aws\" ",
+        "constant = \"aws\", column = \"a\" ",
+        expect![[
+            r#"aws.toml:8: events[0].source: needs one of constant, column and columns; write for example { column = "a" }"#
+        ]],
+    );
+    check(
+        "constant = \"aws\" ",
+        "konstant = \"aws\" ",
+        expect![[r#"
         aws.toml:8: events[0].source: needs one of constant, column and columns; write for example { column = "a" }
-        aws.toml:8: events[0].source.konstant: is not a key here; did you mean "constant"?"#]]);
-    check("\"%Y-%m-%d %H:%M:%S\"", "\"iso\"", expect![[r#"aws.toml:13: events[0].time.format: "iso" is not a way to write times; write rfc3339, epoch_s, epoch_ms, or a strftime pattern such as "%Y-%m-%d %H:%M:%S""#]]);
-    check("\"%Y-%m-%d %H:%M:%S\"", "\"%Y-%!\"", expect![[r#"aws.toml:13: events[0].time.format: "%Y-%!" is not a way to write times; write rfc3339, epoch_s, epoch_ms, or a strftime pattern such as "%Y-%m-%d %H:%M:%S""#]]);
-    check("\"Europe/Paris\"", "\"Europe/Pariss\"", expect![[r#"aws.toml:13: events[0].time.zone: "Europe/Pariss" is not a known time zone; write a name of the IANA database, for example "Europe/Paris""#]]);
-    check("empty = \"zero\"", "empty = \"null\"", expect![[r#"aws.toml:15: events[0].data.value.empty: "null" is not known here; use one of absent, zero"#]]);
-    check("rate  = \"rate_id\"", "rate = 1", expect![[r#"aws.toml:16: events[0].data.rate: must be a text, not an integer; write it in quotes: "1""#]]);
+        aws.toml:8: events[0].source.konstant: is not a key here; did you mean "constant"?"#]],
+    );
+    check(
+        "\"%Y-%m-%d %H:%M:%S\"",
+        "\"iso\"",
+        expect![[
+            r#"aws.toml:13: events[0].time.format: "iso" is not a way to write times; write rfc3339, epoch_s, epoch_ms, or a strftime pattern such as "%Y-%m-%d %H:%M:%S""#
+        ]],
+    );
+    check(
+        "\"%Y-%m-%d %H:%M:%S\"",
+        "\"%Y-%!\"",
+        expect![[
+            r#"aws.toml:13: events[0].time.format: "%Y-%!" is not a way to write times; write rfc3339, epoch_s, epoch_ms, or a strftime pattern such as "%Y-%m-%d %H:%M:%S""#
+        ]],
+    );
+    check(
+        "\"Europe/Paris\"",
+        "\"Europe/Pariss\"",
+        expect![[
+            r#"aws.toml:13: events[0].time.zone: "Europe/Pariss" is not a known time zone; write a name of the IANA database, for example "Europe/Paris""#
+        ]],
+    );
+    check(
+        "empty = \"zero\"",
+        "empty = \"null\"",
+        expect![[r#"aws.toml:15: events[0].data.value.empty: "null" is not known here; use one of absent, zero"#]],
+    );
+    check(
+        "rate  = \"rate_id\"",
+        "rate = 1",
+        expect![[r#"aws.toml:16: events[0].data.rate: must be a text, not an integer; write it in quotes: "1""#]],
+    );
     check("[[events]]", "[events]", expect!["aws.toml:7: events: must be an array, not a table; write [[events]]"]);
-    check("[[events]]", "[[event]]", expect![[r#"
+    check(
+        "[[events]]",
+        "[[event]]",
+        expect![[r#"
         aws.toml:7: event: is not a key here; did you mean "events"?
-        aws.toml:14: events: must be an array, not a table; write [[events]]"#]]);
-    check("source  = {", "source  = ", expect![[r#"
+        aws.toml:14: events: must be an array, not a table; write [[events]]"#]],
+    );
+    check(
+        "source  = {",
+        "source  = ",
+        expect![[r#"
         aws.toml:8: is no valid TOML: string values must be quoted, expected literal string
-        aws.toml:8: is no valid TOML: unexpected key or value, expected newline, `#`"#]]);
+        aws.toml:8: is no valid TOML: unexpected key or value, expected newline, `#`"#]],
+    );
 }
