@@ -4,6 +4,7 @@
 //! and that a bad event is rejected alone (L3). Does not own: the grammar of lines (`ndjson`) and of rows (`columns`), nor
 //! what events cost. Nothing here allocates per event once the buffers have grown.
 
+mod types;
 pub(crate) mod values;
 
 use weir_model::catalog::{Catalog, Path, TypeIdx, ValueSlot};
@@ -13,8 +14,9 @@ use weir_model::limits::{ATTRIBUTE_BYTES_MAX, LINE_BYTES_MAX};
 use weir_model::time::Instant;
 use weir_model::verdict::{RejectCode, Rejection};
 
-use crate::json::{Fault, Kind, Node, Paths, Scan, Scanner, Value, Walk, first_word, shown};
+use crate::json::{Fault, Kind, Node, Paths, Scan, Scanner, Value, Walk, shown};
 use crate::ndjson::LineScratch;
+use types::TypeTable;
 use values::{bytes, dimension, number};
 
 /// Types that only Weir's own corrections bear.
@@ -34,7 +36,6 @@ pub struct Decoder {
 /// An event type, ready for extraction.
 #[derive(Debug)]
 pub(crate) struct CompiledType {
-    name: Box<[u8]>,
     seed: u64,
     /// Number of different paths.
     pub(crate) captures: usize,
@@ -106,7 +107,7 @@ impl Decoder {
         let mut paths = Paths::default();
         let types: Vec<CompiledType> =
             catalog.event_types.iter().map(|event_type| CompiledType::new(event_type, &key, &mut paths)).collect();
-        let by_name = TypeTable::new(&types);
+        let by_name = TypeTable::new(catalog.event_types.iter().map(|event_type| event_type.name.as_bytes().into()).collect());
         Decoder { types, by_name, paths, key, shards: shards.max(1) }
     }
 
@@ -118,7 +119,7 @@ impl Decoder {
     /// The catalog's type of this name.
     #[inline(always)]
     pub(crate) fn type_of(&self, name: &[u8]) -> TypeIdx {
-        self.by_name.find(name, &self.types)
+        self.by_name.find(name)
     }
 
     #[inline(always)]
@@ -354,7 +355,6 @@ impl CompiledType {
         let data = edges().find(|(name, _)| *name == b"data").map_or(Node::NONE, |(_, node)| node);
         let reads_attributes = edges().any(|(name, _)| name != b"data");
         CompiledType {
-            name: event_type.name.as_bytes().into(),
             seed: key.type_seed(event_type.name.as_bytes()),
             captures: captures as usize,
             root,
@@ -362,49 +362,6 @@ impl CompiledType {
             reads_attributes,
             values,
             texts,
-        }
-    }
-}
-
-/// Event types by name: an open table, half empty at most. The catalog is trusted, so a weak hash does.
-#[derive(Debug)]
-struct TypeTable {
-    places: Vec<TypeIdx>,
-    mask: usize,
-}
-
-impl TypeTable {
-    fn new(types: &[CompiledType]) -> TypeTable {
-        let size = (types.len() * 2).next_power_of_two().max(2);
-        let mut table = TypeTable { places: vec![TypeIdx::UNKNOWN; size], mask: size - 1 };
-        for (at, compiled) in (0_u32..).zip(types) {
-            let mut place = table.first_place(&compiled.name);
-            while table.places[place] != TypeIdx::UNKNOWN {
-                place = (place + 1) & table.mask;
-            }
-            table.places[place] = TypeIdx(at);
-        }
-        table
-    }
-
-    #[inline(always)]
-    fn first_place(&self, name: &[u8]) -> usize {
-        let tail = name.len().saturating_sub(8);
-        let ends = first_word(name, 0, name.len()) ^ first_word(name, tail, name.len()).rotate_left(29);
-        let mixed = ends.wrapping_add(name.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        // The upper half of the product depends on all bytes.
-        (mixed >> 32) as usize & self.mask
-    }
-
-    #[inline(always)]
-    fn find(&self, name: &[u8], types: &[CompiledType]) -> TypeIdx {
-        let mut place = self.first_place(name);
-        loop {
-            let found = self.places.get(place).copied().unwrap_or(TypeIdx::UNKNOWN);
-            match types.get(found.at()) {
-                Some(compiled) if *compiled.name != *name => place = (place + 1) & self.mask,
-                _ => return found,
-            }
         }
     }
 }

@@ -156,10 +156,10 @@ impl<'t> Scanner<'t> {
         Value { kind, span: span(self.base + at + quotes, end - at - 2 * quotes) }
     }
 
+    #[inline(always)]
     fn open(&self, walk: &mut Walk, at: usize, depth: usize, node: Node) -> Scan<Frame> {
         if depth > NESTING_MAX {
-            let sentence = format!("objects and arrays are nested deeper than {NESTING_MAX} at {}", self.column(at));
-            return Err(Fault::boxed(RejectCode::NestingTooDeep, sentence));
+            return Err(self.nesting_too_deep(at));
         }
         let object = self.byte(at) == b'{';
         self.capture(walk, node, if object { Kind::Object } else { Kind::Array }, at, at + 1);
@@ -226,6 +226,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// The bytes of a key in `text`, or in `extra` if it had escapes.
+    #[inline(never)]
     pub(crate) fn key_bytes<'k>(&self, span: Span, extra: &'k [u8], raw_len: usize) -> &'k [u8]
     where
         't: 'k,
@@ -344,6 +345,12 @@ impl<'t> Scanner<'t> {
             format!("`{}` stands at {column} where {expected} is expected", shown(character.to_string().as_bytes()))
         };
         Fault::boxed(RejectCode::JsonInvalid, sentence)
+    }
+
+    #[cold]
+    fn nesting_too_deep(&self, at: usize) -> Box<Fault> {
+        let sentence = format!("objects and arrays are nested deeper than {NESTING_MAX} at {}", self.column(at));
+        Fault::boxed(RejectCode::NestingTooDeep, sentence)
     }
 
     #[cold]

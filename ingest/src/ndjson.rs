@@ -33,8 +33,10 @@ pub(crate) struct LineScratch {
     order: [Attribute; ORDER_LEN],
     dates: DateCache,
     /// Values of this line's known attributes; stale unless the attribute's bit in `seen` is set.
-    values: [Value; ATTRIBUTES],
+    values: [Value; ATTRIBUTES + 1],
     seen: u32,
+    /// Those of them that are strings without escapes, neither empty nor too long.
+    plain: u32,
     /// Keys that are no known attribute, and where their values begin.
     extensions: Vec<(Key, usize)>,
     /// `time`, if it stood in its usual form.
@@ -52,8 +54,9 @@ impl Default for LineScratch {
         LineScratch {
             order: [Attribute::Extension; ORDER_LEN],
             dates: DateCache::default(),
-            values: [Value::default(); ATTRIBUTES],
+            values: [Value::default(); ATTRIBUTES + 1],
             seen: 0,
+            plain: 0,
             extensions: Vec::new(),
             time: None,
             event_type: None,
@@ -66,6 +69,7 @@ impl Default for LineScratch {
 impl LineScratch {
     fn begin(&mut self) {
         self.seen = 0;
+        self.plain = 0;
         self.extensions.clear();
         self.time = None;
         self.event_type = None;
@@ -80,6 +84,55 @@ impl LineScratch {
     #[inline(always)]
     fn set(&mut self, attribute: Attribute, value: Value) {
         self.values[attribute as usize] = value;
+    }
+
+    /// A string without escapes, `length` bytes from `start` of the chunk's text.
+    #[inline(always)]
+    fn set_text(&mut self, attribute: Attribute, start: usize, length: usize) {
+        self.set(attribute, Value { kind: Kind::Text, span: span(start, length) });
+        // One comparison: an empty text wraps around.
+        if length.wrapping_sub(1) < ATTRIBUTE_BYTES_MAX {
+            self.plain |= attribute.bit();
+        }
+    }
+}
+
+/// Texts of the attributes that every event has.
+struct Required {
+    specversion: Span,
+    id: Span,
+    source: Span,
+    type_name: Span,
+    subject: Span,
+    time: Span,
+}
+
+impl Required {
+    /// If all of them are plain.
+    #[inline(always)]
+    fn plain(line: &LineScratch) -> Required {
+        let text = |attribute: Attribute| line.values[attribute as usize].span;
+        Required {
+            specversion: text(Attribute::Specversion),
+            id: text(Attribute::Id),
+            source: text(Attribute::Source),
+            type_name: text(Attribute::Type),
+            subject: text(Attribute::Subject),
+            time: text(Attribute::Time),
+        }
+    }
+
+    #[inline(never)]
+    fn any(raw: &[u8], walk: &mut Walk, line: &LineScratch) -> Scan<Required> {
+        let mut text = |attribute| required(raw, walk, line, attribute);
+        Ok(Required {
+            specversion: text(Attribute::Specversion)?,
+            id: text(Attribute::Id)?,
+            source: text(Attribute::Source)?,
+            type_name: text(Attribute::Type)?,
+            subject: text(Attribute::Subject)?,
+            time: text(Attribute::Time)?,
+        })
     }
 }
 
@@ -216,23 +269,25 @@ impl Decoder {
                     && content.get(length) == Some(&b'"')
                 {
                     line.time = Some(time);
-                    line.set(attribute, Value { kind: Kind::Text, span: span(at + 1, length) });
+                    line.set_text(attribute, at + 1, length);
                     return Ok(at + length + 2);
                 }
             }
             _ => {}
         }
-        let first = scanner.byte(at);
-        let (kind, end) =
-            if first == b'"' { scanner.scalar(b'"', at)? } else { scanner.value(walk, at, 1, Node::NONE)? };
-        let value = scanner.spanned(kind, at, end);
-        line.set(attribute, value);
-        if attribute as usize == Attribute::Type as usize && kind == Kind::Text {
-            let event_type = self.type_of(value.span.of(scanner.text));
-            line.event_type = Some(event_type);
-            begin_captures(walk, self.compiled(event_type));
+        if scanner.byte(at) == b'"' {
+            let (end, escaped) = scanner.string(at + 1)?;
+            if !escaped {
+                line.set_text(attribute, at + 1, end - at - 1);
+                if attribute == Attribute::Type {
+                    let event_type = self.type_of(scanner.text.get(at + 1..end).unwrap_or_default());
+                    line.event_type = Some(event_type);
+                    begin_captures(walk, self.compiled(event_type));
+                }
+                return Ok(end + 1);
+            }
         }
-        Ok(end)
+        unusual_attribute(scanner, at, attribute, (walk, line))
     }
 
     /// Checks the attributes, extracts what is still missing, and pushes the event onto its shard's columns.
@@ -241,20 +296,24 @@ impl Decoder {
         let DecodeScratch { walk, line } = scratch;
         let raw = scanner.text;
         check_extensions(scanner, walk, line)?;
-        let specversion = required(raw, walk, line, Attribute::Specversion)?;
+        let required = if line.plain & Attribute::REQUIRED == Attribute::REQUIRED {
+            Required::plain(line)
+        } else {
+            Required::any(raw, walk, line)?
+        };
+        let Required { specversion, id, source, type_name, subject, time: time_text } = required;
         if bytes(raw, &walk.extra, specversion) != b"1.0" {
             return Err(specversion_unsupported(bytes(raw, &walk.extra, specversion)));
         }
-        let id = required(raw, walk, line, Attribute::Id)?;
-        let source = required(raw, walk, line, Attribute::Source)?;
-        let type_name = required(raw, walk, line, Attribute::Type)?;
-        let subject = required(raw, walk, line, Attribute::Subject)?;
-        let time_text = required(raw, walk, line, Attribute::Time)?;
         let time = match line.time {
             Some(time) => time,
             None => time_of(bytes(raw, &walk.extra, time_text))?,
         };
-        let partition_key = optional(raw, walk, line, Attribute::PartitionKey)?;
+        let partition_key = if line.seen & Attribute::PartitionKey.bit() == 0 {
+            Span::ABSENT
+        } else {
+            optional(raw, walk, line, Attribute::PartitionKey)?
+        };
         check_type(bytes(raw, &walk.extra, type_name))?;
         let event_type = match line.event_type {
             Some(event_type) => event_type,
@@ -264,7 +323,9 @@ impl Decoder {
         let data = line.value(Attribute::Data);
         let data = if data.kind == Kind::Absent { Span::ABSENT } else { data.span };
         let mut event = Admitted { position, source, id, subject, partition_key, type_name, event_type, time, data };
-        if line.seen & (Attribute::DataBase64.bit() | Attribute::DataContentType.bit()) == 0 {
+        // A content type matters to base64 only; a plain one is valid as it stands.
+        let content_type_to_check = line.seen & !line.plain & Attribute::DataContentType.bit();
+        if content_type_to_check | line.seen & Attribute::DataBase64.bit() == 0 {
             return self.push(raw, chunk, walk, &event, data.of(raw));
         }
         let content_type = optional(raw, walk, line, Attribute::DataContentType)?;
@@ -359,6 +420,19 @@ impl Decoder {
     }
 }
 
+/// Scans an attribute's value that is no plain string.
+#[inline(never)]
+fn unusual_attribute(
+    scanner: &Scanner<'_>,
+    at: usize,
+    attribute: Attribute,
+    (walk, line): (&mut Walk, &mut LineScratch),
+) -> Scan<usize> {
+    let (kind, end) = scanner.value(walk, at, 1, Node::NONE)?;
+    line.set(attribute, scanner.spanned(kind, at, end));
+    Ok(end)
+}
+
 /// Identifies a key that does not stand where it stood in the line before.
 #[inline(never)]
 fn learn(
@@ -370,7 +444,7 @@ fn learn(
 ) -> Scan<(Attribute, usize)> {
     let (key, at) = scanner.key(walk, at)?;
     let attribute = Attribute::of_name(scanner.key_bytes(key.span, &walk.extra, walk.raw_len));
-    if attribute as usize == Attribute::Extension as usize {
+    if attribute == Attribute::Extension {
         line.extensions.push((key, at));
     }
     line.order[place % ORDER_LEN] = attribute;

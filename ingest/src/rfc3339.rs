@@ -25,13 +25,14 @@ const DAY: i64 = 24 * HOUR;
 /// The last date read: consecutive events mostly share it.
 #[derive(Debug, Clone, Copy)]
 pub struct DateCache {
-    date: [u8; 10],
+    /// `YYYY-MM-` and `DD`.
+    date: (u64, u16),
     midnight: i64,
 }
 
 impl Default for DateCache {
     fn default() -> DateCache {
-        DateCache { date: *b"1970-01-01", midnight: 0 }
+        DateCache { date: (u64::from_le_bytes(*b"1970-01-"), u16::from_le_bytes(*b"01")), midnight: 0 }
     }
 }
 
@@ -49,11 +50,19 @@ pub fn prefix(text: &[u8], cache: &mut DateCache) -> Result<(Instant, usize), Ti
     if t | 0x20 != b't' {
         return Err(TimeFault::Malformed);
     }
-    let date = [y0, y1, y2, y3, d0, m0, m1, d1, a0, a1];
+    let date = (u64::from_le_bytes([y0, y1, y2, y3, d0, m0, m1, d1]), u16::from_le_bytes([a0, a1]));
     if date != cache.date {
-        *cache = DateCache { date, midnight: midnight(date).ok_or(TimeFault::Malformed)? };
+        let midnight = midnight([y0, y1, y2, y3, d0, m0, m1, d1, a0, a1]).ok_or(TimeFault::Malformed)?;
+        *cache = DateCache { date, midnight };
     }
     let mut micros = cache.midnight + time_of_day(clock).ok_or(TimeFault::Malformed)?;
+    // Milliseconds in UTC are what most producers write.
+    if let [b'.', a, b, c, b'Z', ..] = *rest
+        && let [a @ 0..=9, b @ 0..=9, c @ 0..=9] = [a, b, c].map(|digit| digit.wrapping_sub(b'0'))
+    {
+        micros += i64::from(u32::from(a) * 100_000 + u32::from(b) * 10_000 + u32::from(c) * 1000);
+        return in_range(micros).map(|instant| (instant, 24));
+    }
     let mut length = 19;
     let mut zone = rest;
     if let Some((b'.', fraction)) = rest.split_first() {
@@ -78,11 +87,13 @@ pub fn prefix(text: &[u8], cache: &mut DateCache) -> Result<(Instant, usize), Ti
         }
         _ => return Err(TimeFault::Malformed),
     }
+    in_range(micros).map(|instant| (instant, length))
+}
+
+#[inline(always)]
+fn in_range(micros: i64) -> Result<Instant, TimeFault> {
     let instant = Instant::from_micros(micros);
-    if instant < Instant::EVENT_MIN || instant >= Instant::EVENT_END {
-        return Err(TimeFault::OutOfRange);
-    }
-    Ok((instant, length))
+    if instant < Instant::EVENT_MIN || instant >= Instant::EVENT_END { Err(TimeFault::OutOfRange) } else { Ok(instant) }
 }
 
 /// `HH:MM:SS` in microseconds, eight bytes at a time.

@@ -183,7 +183,7 @@ impl<'a> Context<'a> {
             quantity: quantity(meter, buckets).map_err(&overflow)?,
             unit: meter.name.clone(),
             events: buckets.iter().fold(0, |events, bucket| bucket.events.saturating_add(events)),
-            digest: buckets.iter().fold(Digest::default(), |digest, bucket| digest.add(bucket.digest)),
+            digest: buckets.iter().fold(Digest::default(), |digest, bucket| digest.plus(bucket.digest)),
             exact_amount,
             amount,
             details: details::details(self, charge, meter, buckets, amount)?,

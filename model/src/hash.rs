@@ -115,13 +115,13 @@ impl Digest {
 
     /// Adds another sum.
     #[must_use]
-    pub fn add(self, other: Digest) -> Digest {
+    pub fn plus(self, other: Digest) -> Digest {
         Digest(self.0.wrapping_add(other.0))
     }
 
     /// Takes a sum out again.
     #[must_use]
-    pub fn subtract(self, other: Digest) -> Digest {
+    pub fn minus(self, other: Digest) -> Digest {
         Digest(self.0.wrapping_sub(other.0))
     }
 }
@@ -190,9 +190,9 @@ mod tests {
     #[test]
     fn swapped_amounts_change_the_sum() {
         let (a, b) = (Fingerprint(1), Fingerprint(2));
-        let straight = Digest::of_row(a, 7, 10).add(Digest::of_row(b, 7, 20));
-        let swapped = Digest::of_row(a, 7, 20).add(Digest::of_row(b, 7, 10));
+        let straight = Digest::of_row(a, 7, 10).plus(Digest::of_row(b, 7, 20));
+        let swapped = Digest::of_row(a, 7, 20).plus(Digest::of_row(b, 7, 10));
         assert_ne!(straight, swapped);
-        assert_eq!(straight.subtract(Digest::of_row(b, 7, 20)), Digest::of_row(a, 7, 10));
+        assert_eq!(straight.minus(Digest::of_row(b, 7, 20)), Digest::of_row(a, 7, 10));
     }
 }

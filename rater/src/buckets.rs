@@ -77,7 +77,7 @@ impl Bucket {
             return Err(Overflow);
         }
         self.charge_and_events += u64::from(CHARGES_MAX);
-        self.digest = self.digest.add(event);
+        self.digest = self.digest.plus(event);
         Ok(())
     }
 }

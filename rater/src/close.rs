@@ -217,10 +217,10 @@ fn spread(shards: &[Shard], plan: &RatingPlan) -> BTreeSet<Identity> {
     let mut spread: BTreeSet<Identity> = several.map(|(number, _)| Identity::Declared(number)).collect();
     for shard in shards {
         for subject in &shard.subjects.subjects {
-            if shard_of(subject.hash, shard.shards) != usize::from(shard.number) {
-                if let Some(customer) = shard.subjects.customers.get(at(subject.customer)) {
-                    spread.insert(identity(customer, subject.hash));
-                }
+            if shard_of(subject.hash, shard.shards) != usize::from(shard.number)
+                && let Some(customer) = shard.subjects.customers.get(at(subject.customer))
+            {
+                spread.insert(identity(customer, subject.hash));
             }
         }
     }
@@ -322,7 +322,7 @@ fn bucket_total(shard: &Shard, bucket: &Bucket) -> BucketTotal {
     };
     BucketTotal {
         charge: key.charge,
-        group: combo.group.iter().map(|value| value.to_string()).collect(),
+        group: combo.group.iter().map(std::string::ToString::to_string).collect(),
         cell: combo.cell,
         quantity,
         events: bucket.events(),

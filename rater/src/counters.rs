@@ -59,7 +59,7 @@ impl Counters {
     /// Counts a rated row.
     pub(crate) fn count_row(&mut self, row: Digest) {
         self.rows = self.rows.saturating_add(1);
-        self.rows_digest = self.rows_digest.add(row);
+        self.rows_digest = self.rows_digest.plus(row);
     }
 
     /// Counts a usage without a price.
@@ -78,7 +78,7 @@ impl Counters {
         self.unpriced = self.unpriced.saturating_add(other.unpriced);
         self.unmetered = self.unmetered.saturating_add(other.unmetered);
         self.rows = self.rows.saturating_add(other.rows);
-        self.rows_digest = self.rows_digest.add(other.rows_digest);
+        self.rows_digest = self.rows_digest.plus(other.rows_digest);
         for (key, theirs) in &other.unpriced_usage {
             let ours = self.unpriced_usage.entry(*key);
             let ours = ours.or_insert(UnpricedUsage { count: 0, quantity: Some(Quantity::ZERO) });

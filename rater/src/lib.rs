@@ -17,6 +17,7 @@ pub mod close;
 mod combos;
 mod counters;
 mod curve;
+mod event_view;
 mod identities;
 mod plan;
 mod shard;

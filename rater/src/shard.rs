@@ -7,10 +7,10 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use weir_model::aggregation::{FoldState, Observation};
-use weir_model::catalog::{ChargeIdx, FilterTerm, MeterIdx};
+use weir_model::catalog::{ChargeIdx, MeterIdx};
 use weir_model::charge::BucketRule;
 use weir_model::event::EventBatch;
-use weir_model::hash::{Digest, HashKey};
+use weir_model::hash::Digest;
 use weir_model::number::{Amount, Overflow, Quantity};
 use weir_model::price::CellIdx;
 use weir_model::rated::{OpenedBucket, ShardOutput};
@@ -20,6 +20,7 @@ use weir_model::verdict::{UnpricedReason, Verdict};
 use crate::buckets::{Bucket, BucketKey, Buckets, Extra, hash_of};
 use crate::combos::{Combos, NO_COMBO};
 use crate::counters::Counters;
+use crate::event_view::EventView;
 use crate::identities::{Admission, Identities};
 use crate::plan::{CompiledCharge, RatingPlan};
 use crate::subjects::Subjects;
@@ -400,62 +401,5 @@ impl Shard {
 fn set(verdicts: &mut [Verdict], event: u32, verdict: Verdict) {
     if let Some(slot) = verdicts.get_mut(at(event)) {
         *slot = verdict;
-    }
-}
-
-/// One event of a batch.
-#[derive(Clone, Copy)]
-struct EventView<'a> {
-    text: &'a [u8],
-    batch: &'a EventBatch,
-    i: usize,
-}
-
-impl<'a> EventView<'a> {
-    fn value(&self, slot: u16) -> Option<i128> {
-        let first = at(*self.batch.first_value.get(self.i)?);
-        self.batch.values.get(first.saturating_add(usize::from(slot)))?.get()
-    }
-
-    fn text(&self, slot: u16) -> Option<&'a str> {
-        let first = at(*self.batch.first_text.get(self.i)?);
-        let span = self.batch.texts.get(first.saturating_add(usize::from(slot)))?;
-        (!span.is_absent()).then(|| std::str::from_utf8(span.of(self.text)).expect("decoded text is UTF-8"))
-    }
-
-    /// The value and own amount that a charge sees. `None`: it does not select this event.
-    fn observe(&self, compiled: &CompiledCharge) -> Option<(Quantity, Amount)> {
-        let passes =
-            |term: &FilterTerm| self.text(term.slot).is_some_and(|value| term.values.iter().any(|v| v == value));
-        if !compiled.filter.iter().all(passes) {
-            return None;
-        }
-        let value = match (compiled.value, compiled.distinct) {
-            (Some(slot), _) => Quantity::from_scaled(self.value(slot)?),
-            (None, Some(slot)) => self.text(slot).map(|_| compiled.one)?,
-            (None, None) => compiled.one,
-        };
-        let own = match compiled.own {
-            Some(slot) => Amount::from_scaled(self.value(slot)?).ok()?,
-            None => Amount::ZERO,
-        };
-        Some((value, own))
-    }
-
-    fn observation(&self, compiled: &CompiledCharge, value: Quantity, key: &HashKey) -> Observation<'a> {
-        let text = |column: &[weir_model::event::Span]| column.get(self.i).map_or(&[][..], |span| span.of(self.text));
-        let distinct = compiled.distinct.and_then(|slot| self.text(slot)).map_or(0, |text| key.text(text.as_bytes()));
-        Observation {
-            value,
-            distinct,
-            time: self.batch.time.get(self.i).copied().unwrap_or_default(),
-            source: text(&self.batch.source),
-            id: text(&self.batch.id),
-        }
-    }
-
-    fn digest(&self) -> Digest {
-        let columns = self.batch.fingerprint.get(self.i).zip(self.batch.payload.get(self.i));
-        columns.map_or(Digest::default(), |(fingerprint, payload)| Digest::of_event(*fingerprint, *payload))
     }
 }

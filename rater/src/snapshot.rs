@@ -178,7 +178,7 @@ fn write_subjects(out: &mut Writer, subjects: &Subjects) {
 
 fn read_subjects(from: &mut Reader<'_>, plan: &RatingPlan, into: &mut Subjects) -> Result<(), SnapshotError> {
     let customers_max = plan.catalog().customers.len();
-    into.names = from.text()?.to_owned();
+    from.text()?.clone_into(&mut into.names);
     let customers = from.list(|from| {
         let declared = from.option(|from| from.u32().map(CustomerIdx))?;
         Ok(Customer {

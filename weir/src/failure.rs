@@ -35,6 +35,6 @@ pub fn explain(error: &anyhow::Error) -> ExitCode {
     // Findings in a catalog stand one to a line, as compilers print them.
     let separator = if text.contains('\n') { "\n" } else { " " };
     eprintln!("error:{separator}{text}");
-    let invalid = error.chain().any(|cause| cause.is::<Invalid>());
+    let invalid = error.chain().any(<dyn std::error::Error + 'static>::is::<Invalid>);
     ExitCode::from(if invalid { INVALID } else { FAILED })
 }

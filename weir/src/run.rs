@@ -7,6 +7,7 @@ pub mod intake;
 mod output;
 mod pipeline;
 mod progress;
+mod reassembly;
 mod summary;
 
 use std::process::ExitCode;

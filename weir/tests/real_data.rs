@@ -1,5 +1,7 @@
 //! Weir against real data, found through `WEIR_TEST_DATA`: an AWS bill to the tenth decimal, and a day of LLM requests.
 
+#![allow(clippy::print_stderr, reason = "a test that goes without its data says so loudly")]
+
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -82,12 +84,9 @@ fn rated_rows(folder: &Path) -> BTreeMap<u64, i128> {
                     Field::ULong(position) => *position,
                     other => panic!("position is {other:?}"),
                 };
-                let amount = row.get_decimal(at("amount")).unwrap();
-                let amount = amount
-                    .data()
-                    .iter()
-                    .fold(i128::from(amount.data()[0] as i8 >> 7), |n, byte| n << 8 | i128::from(*byte));
-                rows.insert(position, amount);
+                // Big-endian two's complement of 16 bytes.
+                let amount = row.get_decimal(at("amount")).unwrap().data().try_into().unwrap();
+                rows.insert(position, i128::from_be_bytes(amount));
             }
         }
     }

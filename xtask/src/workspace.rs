@@ -18,10 +18,10 @@ pub(crate) fn root() -> Result<PathBuf> {
     manifest_dir.parent().map(Path::to_path_buf).context("xtask stands in a workspace")
 }
 
-/// The folder of real data, if there is one.
+/// The folder of real data, if there is one; a relative WEIR_TEST_DATA counts from the root, as in the tests.
 pub(crate) fn data_dir(root: &Path) -> Option<PathBuf> {
     let named = std::env::var_os("WEIR_TEST_DATA").filter(|value| !value.is_empty()).map(PathBuf::from);
-    let dir = named.unwrap_or_else(|| root.join("../shared/data"));
+    let dir = root.join(named.unwrap_or_else(|| PathBuf::from("../shared/data")));
     dir.is_dir().then(|| dir.canonicalize().unwrap_or(dir))
 }
 

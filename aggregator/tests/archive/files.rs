@@ -201,9 +201,9 @@ fn files_say_what_they_hold() {
 
 #[test]
 fn contradictions_stop_the_archive() {
+    type Spoil = fn(&mut Chunk, &mut Vec<ShardOutput>);
     let sample = Sample { position: 3, subject: "amy", id: 1, time: AUGUST, data: None, verdict: Verdict::Rated };
     let opened = || bucket("amy", CALLS, &[], CellIdx::NONE, august());
-    type Spoil = fn(&mut Chunk, &mut Vec<ShardOutput>);
     let cases: [(Spoil, &str); 8] = [
         (|_, out| out.clear(), "another number of outputs"),
         (|_, out| out[0].verdicts.clear(), "another number of verdicts"),

@@ -33,6 +33,13 @@ pub(crate) struct Paths {
     nodes: Vec<NodeData>,
 }
 
+/// The node at a key that is longer than what [`Key::resembles`] decides on. Out of line, so that short keys do not pay for
+/// the preparation of a comparison.
+#[inline(never)]
+fn child_at_long_key(edges: &[Edge], key: &[u8]) -> Node {
+    edges.iter().find(|edge| *edge.name == *key).map_or(Node::NONE, |edge| edge.to)
+}
+
 impl Paths {
     /// A new root.
     pub(crate) fn root(&mut self) -> Node {
@@ -79,8 +86,8 @@ impl Paths {
     pub(crate) fn child<'t>(&self, node: Node, key: Key, bytes: impl Fn() -> &'t [u8]) -> Node {
         let Some(data) = self.nodes.get(node.0 as usize) else { return Node::NONE };
         for edge in &data.edges {
-            if edge.key.resembles(key) && (key.is_short() || *edge.name == *bytes()) {
-                return edge.to;
+            if edge.key.resembles(key) {
+                return if key.is_short() { edge.to } else { child_at_long_key(&data.edges, bytes()) };
             }
         }
         Node::NONE

@@ -108,7 +108,7 @@ mod tests {
             ("a\0b\"", Err("a control character in a string must be escaped (byte 2)")),
             (r#"\x""#, Err("JSON has no such escape (byte 1)")),
             (r#"\u12g4""#, Err("`\\u` needs four hexadecimal digits (byte 1)")),
-            (r#"\u12"#, Err("`\\u` needs four hexadecimal digits (byte 1)")),
+            (r"\u12", Err("`\\u` needs four hexadecimal digits (byte 1)")),
             (r#"\u+123""#, Err("`\\u` needs four hexadecimal digits (byte 1)")),
             (r#"\ud800""#, Err("half of a surrogate pair stands alone (byte 1)")),
             (r#"\ud800\u0041""#, Err("half of a surrogate pair stands alone (byte 1)")),

@@ -35,6 +35,7 @@ const KNOWN: [(Attribute, &str); ATTRIBUTES] = [
 
 /// `"name":` as three words, compared under a mask: no length to branch on.
 #[derive(Clone, Copy)]
+#[repr(align(64))]
 struct Pattern {
     words: [u64; 3],
     masks: [u64; 3],
@@ -44,7 +45,7 @@ struct Pattern {
 /// Bytes that a pattern spans; `"datacontenttype":` has 18.
 const PATTERN_BYTES: usize = 24;
 
-const PATTERNS: [Pattern; ATTRIBUTES + 1] = {
+static PATTERNS: [Pattern; ATTRIBUTES + 1] = {
     // The last one, for extensions, matches nothing.
     let mut patterns = [Pattern { words: [1; 3], masks: [0; 3], len: 0 }; ATTRIBUTES + 1];
     let mut i = 0;
@@ -83,6 +84,14 @@ const fn words(bytes: &[u8; PATTERN_BYTES]) -> [u64; 3] {
 }
 
 impl Attribute {
+    /// What every event has.
+    pub(super) const REQUIRED: u32 = Attribute::Specversion.bit()
+        | Attribute::Id.bit()
+        | Attribute::Source.bit()
+        | Attribute::Type.bit()
+        | Attribute::Subject.bit()
+        | Attribute::Time.bit();
+
     /// Its bit in a set of attributes.
     #[inline(always)]
     pub(super) const fn bit(self) -> u32 {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::load::{ChargePlace, Places};
 use super::toml_reader::{Mark, Report};
 use super::{Catalog, Charge, FilterTerm, Meter};
-use crate::number::{Amount, Quantity, UnitAmount};
+use crate::number::{Amount, Exact, Quantity, UnitAmount};
 use crate::price::{Matrix, Price, Tiers, Volume};
 
 use super::Severity::Warning;
@@ -200,8 +200,8 @@ fn cliff(price: &Price) -> Option<Cliff> {
 
 fn cliff_at(price: &Volume, up_to: Quantity) -> Option<Cliff> {
     let following = up_to.checked_add(Quantity::from_scaled(1)).ok()?;
-    let below = price.exact(up_to).and_then(|exact| exact.round()).ok()?;
-    let above = price.exact(following).and_then(|exact| exact.round()).ok()?;
+    let below = price.exact(up_to).and_then(Exact::round).ok()?;
+    let above = price.exact(following).and_then(Exact::round).ok()?;
     (above < below).then_some(Cliff { up_to, below, above })
 }
 

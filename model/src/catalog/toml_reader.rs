@@ -14,7 +14,7 @@ use super::error::{CatalogError, Problem, Severity};
 use super::suggest::suggestion;
 use crate::decimal::{Decimal, DecimalError};
 
-/// More problems than anyone mends in one go are not collected: a cells file may have one in every row.
+/// More problems of one severity than anyone mends in one go are not collected: a cells file may have one in every row.
 const PROBLEMS_MAX: usize = 200;
 
 /// The full path of a key, from its end.
@@ -36,8 +36,8 @@ impl Key {
         Rc::new(Key { parent: None, segment: Segment::Name(name.into()) })
     }
 
-    fn child(parent: Option<&Rc<Key>>, segment: Segment) -> Option<Rc<Key>> {
-        Some(Rc::new(Key { parent: parent.map(Rc::clone), segment }))
+    fn child(parent: Option<&Rc<Key>>, segment: Segment) -> Rc<Key> {
+        Rc::new(Key { parent: parent.map(Rc::clone), segment })
     }
 
     fn write(&self, path: &mut String) {
@@ -112,15 +112,18 @@ impl Report {
 
     /// The cursor at the top of a parsed text.
     pub(crate) fn root<'a>(&'a self, table: &'a DeTable<'a>) -> Table<'a> {
-        Table { report: self, offset: 0, key: None, entries: table, known: Vec::new() }
+        Table { report: self, offset: 0, key: None, entries: table, known: Vec::new(), refused: Vec::new() }
     }
 
-    /// Takes a problem in.
+    /// Takes a problem in. Warnings never crowd out an error.
     pub(crate) fn push(&self, problem: Problem) {
-        let mut problems = self.problems.borrow_mut();
-        if problems.len() < PROBLEMS_MAX {
-            problems.push(problem);
+        if self.count(problem.severity) < PROBLEMS_MAX {
+            self.problems.borrow_mut().push(problem);
         }
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.problems.borrow().iter().filter(|problem| problem.severity == severity).count()
     }
 
     /// Reports an error at `mark`.
@@ -128,14 +131,14 @@ impl Report {
         self.push(mark.problem(Severity::Error, reason, fix));
     }
 
-    /// Whether there are too many problems to go on collecting.
+    /// Whether there are too many errors to go on collecting.
     pub(crate) fn is_full(&self) -> bool {
-        self.problems.borrow().len() >= PROBLEMS_MAX
+        self.count(Severity::Error) >= PROBLEMS_MAX
     }
 
     /// Whether an error was reported.
     pub(crate) fn has_errors(&self) -> bool {
-        self.problems.borrow().iter().any(|problem| problem.severity == Severity::Error)
+        self.count(Severity::Error) > 0
     }
 
     /// The warnings, or all errors; in the order of lines, this text's before those of others.
@@ -301,7 +304,7 @@ impl<'a> Item<'a> {
             report: self.report,
             value: element.get_ref(),
             offset: element.span().start,
-            key: Key::child(self.key.as_ref(), Segment::Index(index)),
+            key: Some(Key::child(self.key.as_ref(), Segment::Index(index))),
         });
         Some(elements.collect())
     }
@@ -320,7 +323,7 @@ impl<'a> Item<'a> {
             return None;
         };
         let (report, offset, key) = (self.report, self.offset, self.key.clone());
-        Some(Table { report, offset, key, entries, known: Vec::new() })
+        Some(Table { report, offset, key, entries, known: Vec::new(), refused: Vec::new() })
     }
 }
 
@@ -332,6 +335,8 @@ pub(crate) struct Table<'a> {
     key: Option<Rc<Key>>,
     entries: &'a DeTable<'a>,
     known: Vec<&'static str>,
+    /// Keys that were refused by name: not to be offered.
+    refused: Vec<&'static str>,
 }
 
 impl<'a> Table<'a> {
@@ -348,6 +353,10 @@ impl<'a> Table<'a> {
     /// The value of a key that may be absent.
     pub(crate) fn optional(&mut self, name: &'static str) -> Option<Item<'a>> {
         self.known.push(name);
+        self.get(name)
+    }
+
+    fn get(&self, name: &str) -> Option<Item<'a>> {
         let (_, value) = self.entries.get_key_value(name)?;
         Some(self.item(name, value))
     }
@@ -356,7 +365,7 @@ impl<'a> Table<'a> {
     pub(crate) fn required(&mut self, name: &'static str, example: &str) -> Option<Item<'a>> {
         let item = self.optional(name);
         if item.is_none() {
-            let key = Key::child(self.key.as_ref(), Segment::Name(name.into()));
+            let key = Some(Key::child(self.key.as_ref(), Segment::Name(name.into())));
             let mark = self.report.mark(self.offset, key);
             self.report.error(&mark, "is missing", format!("add {name} = {example}"));
         }
@@ -366,7 +375,8 @@ impl<'a> Table<'a> {
     /// Refuses keys that the contract has and this version has not.
     pub(crate) fn unsupported(&mut self, names: &[&'static str]) {
         for name in names {
-            if let Some(item) = self.optional(name) {
+            self.refused.push(name);
+            if let Some(item) = self.get(name) {
                 item.error("is not supported by this version", "leave it out");
             }
         }
@@ -391,7 +401,7 @@ impl<'a> Table<'a> {
     /// Reports the keys that nobody took.
     pub(crate) fn finish(self) {
         for (name, item) in self.entries() {
-            if !self.known.contains(&name) {
+            if !self.known.contains(&name) && !self.refused.contains(&name) {
                 item.error("is not a key here", one_of(name, &self.known));
             }
         }
@@ -402,7 +412,7 @@ impl<'a> Table<'a> {
             report: self.report,
             value: value.get_ref(),
             offset: value.span().start,
-            key: Key::child(self.key.as_ref(), Segment::Name(name.into())),
+            key: Some(Key::child(self.key.as_ref(), Segment::Name(name.into()))),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `dynamic`: the event brings its own amount, times a multiplier. A sum over events.
 
-use crate::decimal::POWERS_OF_TEN;
+use crate::decimal::power_of_ten;
 use crate::number::{AMOUNT_SCALE, Amount, Exact, Overflow, UnitAmount};
 
 /// The event's own amount x multiplier.
@@ -13,7 +13,8 @@ pub struct Dynamic {
 impl Dynamic {
     /// The price of one event, or of a sum of events: linear.
     pub fn exact(&self, own: Amount) -> Result<Exact, Overflow> {
-        const ONE: i128 = POWERS_OF_TEN[AMOUNT_SCALE as usize];
-        Exact::zero(ONE).add_product(own.scaled(), self.multiplier.scaled())
+        // 10^18, the multiplier's own scale.
+        let one = power_of_ten(AMOUNT_SCALE).ok_or(Overflow)?;
+        Exact::zero(one).add_product(own.scaled(), self.multiplier.scaled())
     }
 }

@@ -119,7 +119,7 @@ fn merge_bucket(close: &Close<'_>, (charge, group, cell): &MergeKey, parts: &[Pa
         own = own.checked_add(part.own)?;
         amounts = amounts.checked_add(part.amount)?;
         events = events.saturating_add(part.events);
-        digest = digest.add(part.digest);
+        digest = digest.plus(part.digest);
     }
     let quantity = fold.map_or(Ok(sum), |fold| fold.quantity(compiled.one))?;
     let amount = match priced.rule(*cell).ok_or(Overflow)? {

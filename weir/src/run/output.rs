@@ -17,7 +17,7 @@ use weir_model::event::Chunk;
 use weir_model::rated::{CustomerPeriod, ShardOutput};
 use weir_rater::close::Close;
 
-use super::pipeline::Sink;
+use super::reassembly::Sink;
 use crate::cli::RunArgs;
 use crate::failure::invalid;
 use crate::report::Report;
@@ -199,7 +199,7 @@ impl<'a> Documents<'a> {
 
     fn finish(self) -> Result<Vec<String>> {
         if let Some(all) = self.all {
-            let file = all.into_inner().map_err(|error| error.into_error()).context(NO_SPACE)?;
+            let file = all.into_inner().map_err(std::io::IntoInnerError::into_error).context(NO_SPACE)?;
             file.sync_all().context(NO_SPACE)?;
             sync_folder(Some(&self.folder))?;
         }

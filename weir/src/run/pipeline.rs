@@ -6,12 +6,12 @@
 //! taken once per chunk. With an archive, one more thread takes rated chunks in log order and writes them.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use crossbeam_queue::ArrayQueue;
 use weir_ingest::reader::{self, ReadProgress, Reader};
 use weir_ingest::{DecodeScratch, Decoder};
@@ -20,6 +20,7 @@ use weir_model::rated::ShardOutput;
 use weir_rater::{Rows, Shard};
 
 use super::intake::Intake;
+use super::reassembly::{RatedPart, Shape, Sink, reassemble};
 use crate::failure::invalid_with_causes;
 
 /// Chunks per worker that may be decoded before the slowest worker has rated them.
@@ -28,12 +29,6 @@ const CHUNKS_AHEAD: u64 = 4;
 const ARCHIVE_QUEUE: usize = 8;
 /// How long an idle worker sleeps if nobody wakes it.
 const IDLE: Duration = Duration::from_micros(200);
-
-/// Where rated chunks go, in log order.
-pub trait Sink: Send {
-    /// Takes the outputs of all shards for one chunk.
-    fn append(&mut self, chunk: &Chunk, outputs: &[ShardOutput]) -> Result<()>;
-}
 
 /// What a run's threads leave behind.
 pub struct Rated<S> {
@@ -71,7 +66,9 @@ pub fn rate<S: Sink>(
         let (sender, receiver) = sync_channel(ARCHIVE_QUEUE);
         let archive = sink.as_mut().map(|sink| {
             let shared = &shared;
-            scope.spawn(move || shared.guard(|| archive(sink, &receiver, shared)))
+            let shape = Shape { shards: shared.shards, workers: spread.threads };
+            let recycle = |chunk, outputs| shared.recycle(chunk, outputs);
+            scope.spawn(move || shared.guard(|| reassemble(sink, &receiver, shape, recycle)))
         });
         let archived = archive.is_some();
         let mut workers = Vec::new();
@@ -217,8 +214,12 @@ impl<'a> Shared<'a> {
         self.read.load(Ordering::Acquire) < slowest + CHUNKS_AHEAD * threads
     }
 
-    /// Gives a chunk's memory back once nobody reads it any more.
-    fn recycle(&self, chunk: Arc<Chunk>) {
+    /// Gives outputs back, and a chunk's memory once nobody reads it any more.
+    fn recycle(&self, chunk: Arc<Chunk>, outputs: Vec<ShardOutput>) {
+        for mut output in outputs {
+            output.clear();
+            let _ = self.free_outputs.push(output);
+        }
         if let Some(mut chunk) = Arc::into_inner(chunk) {
             chunk.clear();
             // If there is no room, the memory goes back to the allocator.
@@ -244,13 +245,6 @@ impl Drop for StopUnlessDone<'_, '_> {
         }
         self.shared.waiting.unpark();
     }
-}
-
-/// A chunk that one worker has rated its part of.
-struct RatedPart {
-    chunk: Arc<Chunk>,
-    /// By position in the worker's shards.
-    outputs: Vec<(u16, ShardOutput)>,
 }
 
 struct Worker<'s, 'a> {
@@ -365,42 +359,9 @@ impl<'s, 'a> Worker<'s, 'a> {
         match &self.archive {
             Some(archive) => archive.send(RatedPart { chunk, outputs }).map_err(|_| Stopped.into()),
             None => {
-                self.shared.recycle(chunk);
+                self.shared.recycle(chunk, Vec::new());
                 Ok(())
             }
         }
     }
-}
-
-/// Puts the workers' parts together again and appends chunk after chunk.
-fn archive<S: Sink>(sink: &mut S, parts: &Receiver<RatedPart>, shared: &Shared<'_>) -> Result<()> {
-    let mut waiting: Vec<(Arc<Chunk>, usize, Vec<ShardOutput>)> = Vec::new();
-    let mut next = 0_u64;
-    while let Ok(RatedPart { chunk, outputs }) = parts.recv() {
-        let found = waiting.iter().position(|(known, ..)| known.sequence == chunk.sequence);
-        let position = found.unwrap_or_else(|| {
-            let empty = std::iter::repeat_with(ShardOutput::default).take(shared.shards).collect();
-            waiting.push((Arc::clone(&chunk), 0, empty));
-            waiting.len() - 1
-        });
-        drop(chunk);
-        let (_, parts_in, whole) = &mut waiting[position];
-        *parts_in += 1;
-        for (shard, output) in outputs {
-            whole[usize::from(shard)] = output;
-        }
-        while let Some(ready) =
-            waiting.iter().position(|(chunk, parts_in, _)| chunk.sequence == next && *parts_in == shared.spread.threads)
-        {
-            let (chunk, _, outputs) = waiting.swap_remove(ready);
-            sink.append(&chunk, &outputs).context("the run's output could not be written")?;
-            for mut output in outputs {
-                output.clear();
-                let _ = shared.free_outputs.push(output);
-            }
-            shared.recycle(chunk);
-            next += 1;
-        }
-    }
-    Ok(())
 }

@@ -191,7 +191,7 @@ fn json() -> impl Strategy<Value = String> {
 }
 
 fn event() -> impl Strategy<Value = String> {
-    let known = vec![
+    let known = [
         (r#""specversion""#, r#""1.0""#.to_owned()),
         (r#""id""#, r#""6513270e-269e-0d37-f2a7-4de452e6b438""#.to_owned()),
         (r#""source""#, r#""/svc/gw-00""#.to_owned()),

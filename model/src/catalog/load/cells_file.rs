@@ -19,12 +19,11 @@ const LINEAR: [&str; 3] = ["unit_amount", "per", "multiplier"];
 /// Columns of `package` prices.
 const PACKAGE: [&str; 3] = ["size", "amount", "partial"];
 
+/// The dimensions with their places in the header, and the cells.
+type Cells = (Vec<(String, Mark)>, Vec<CellSource>);
+
 /// Reads the file that `item` names.
-pub(super) fn read(
-    item: &Item<'_>,
-    report: &Report,
-    sources: &Sources<'_>,
-) -> Option<(Vec<(String, Mark)>, Vec<CellSource>)> {
+pub(super) fn read(item: &Item<'_>, report: &Report, sources: &Sources<'_>) -> Option<Cells> {
     let path = item.text()?;
     let text = match sources.read(path) {
         Ok(text) => text,

@@ -46,7 +46,7 @@ impl PriceSource {
                 Price::Package(Package { size, amount: *amount, partial: *partial })
             }
             Model::Dynamic { multiplier } => Price::Dynamic(Dynamic { multiplier: *multiplier }),
-            Model::Matrix(matrix) => Price::Matrix(self.matrix(matrix, terms, report)?),
+            Model::Matrix(matrix) => Price::Matrix(PriceSource::matrix(matrix, terms, report)?),
         })
     }
 
@@ -66,7 +66,7 @@ impl PriceSource {
         Tiers::new(tiers).map_err(|error| report.error(&self.mark, error.to_string(), "")).ok()
     }
 
-    fn matrix(&self, matrix: &MatrixSource, terms: &Terms<'_>, report: &Report) -> Option<Matrix> {
+    fn matrix(matrix: &MatrixSource, terms: &Terms<'_>, report: &Report) -> Option<Matrix> {
         let dimensions: Vec<_> = matrix
             .dimensions
             .iter()

@@ -164,8 +164,22 @@ fn mistakes_are_explained() {
     check(
         "source  = {",
         "source  = ",
-        expect![[r#"
+        expect![[r"
         aws.toml:8: is no valid TOML: string values must be quoted, expected literal string
-        aws.toml:8: is no valid TOML: unexpected key or value, expected newline, `#`"#]],
+        aws.toml:8: is no valid TOML: unexpected key or value, expected newline, `#`"]],
     );
+}
+
+proptest::proptest! {
+    #[test]
+    fn mutated_mappings_never_panic(at in proptest::prelude::any::<proptest::sample::Index>(), removed in 0_usize..40, inserted in "[ -~\n]{0,6}") {
+        let mut text: Vec<char> = AWS.chars().collect();
+        let start = at.index(text.len());
+        let end = (start + removed).min(text.len());
+        text.splice(start..end, inserted.chars());
+        let text: String = text.into_iter().collect();
+        if let Err(error) = load("aws.toml", &text) {
+            proptest::prop_assert!(!error.problems.is_empty());
+        }
+    }
 }
