@@ -13,7 +13,7 @@ use weir_model::price::CellIdx;
 use weir_model::rated::OpenedBucket;
 use weir_model::time::Period;
 
-use crate::catalog::{Charges, cell_text, group_text};
+use crate::catalog::{Charges, Presence, write_cell, write_group};
 use crate::columns::{NO_TEXT, Ranking, at, instants};
 use crate::interner::{Interner, TextId};
 use crate::partitions::{Granularity, PartitionId, Partitions};
@@ -49,6 +49,8 @@ pub(crate) struct BucketTexts {
     periods: Vec<(Period, PartitionId)>,
     period_ids: HashMap<Period, u32>,
     pub(crate) partitions: Partitions,
+    /// Text being made.
+    scratch: String,
 }
 
 /// The buckets of all shards.
@@ -72,22 +74,23 @@ impl BucketTexts {
             periods: Vec::new(),
             period_ids: HashMap::new(),
             partitions: Partitions::new(Granularity::Period),
+            scratch: String::new(),
         }
     }
 
     /// The bucket as numbers. `Err` says what the catalog contradicts.
     pub(crate) fn bucket<S: AsRef<str>>(&mut self, key: BucketKey<'_, S>) -> Result<Bucket, &'static str> {
         let charge = self.charges.get(key.charge).ok_or("a bucket's charge is not in the catalog")?;
-        let group = match group_text(charge, key.group)? {
-            Some(text) => self.groups.intern(text.as_bytes()).ok_or(TOO_MANY)?,
-            None => NO_TEXT,
+        let group = match write_group(&mut self.scratch, charge, key.group)? {
+            Presence::Present => self.groups.intern(self.scratch.as_bytes()).ok_or(TOO_MANY)?,
+            Presence::Absent => NO_TEXT,
         };
         let cell = match self.cell_ids.get(&(key.charge, key.cell)) {
             Some(&id) => id,
             None => {
-                let id = match cell_text(charge, key.cell)? {
-                    Some(text) => self.cells.intern(text.as_bytes()).ok_or(TOO_MANY)?,
-                    None => NO_TEXT,
+                let id = match write_cell(&mut self.scratch, charge, key.cell)? {
+                    Presence::Present => self.cells.intern(self.scratch.as_bytes()).ok_or(TOO_MANY)?,
+                    Presence::Absent => NO_TEXT,
                 };
                 self.cell_ids.insert((key.charge, key.cell), id);
                 id
@@ -178,9 +181,9 @@ pub(crate) struct BucketColumns {
 impl BucketRanks {
     pub(crate) fn new<'a>(texts: &BucketTexts, used: impl Iterator<Item = &'a Bucket> + Clone) -> BucketRanks {
         BucketRanks {
-            customers: Ranking::new(&texts.customers, used.clone().map(|bucket| bucket.customer)),
-            groups: Ranking::new(&texts.groups, used.clone().map(|bucket| bucket.group)),
-            cells: Ranking::new(&texts.cells, used.map(|bucket| bucket.cell)),
+            customers: Ranking::new(texts.customers.texts(), used.clone().map(|bucket| bucket.customer)),
+            groups: Ranking::new(texts.groups.texts(), used.clone().map(|bucket| bucket.group)),
+            cells: Ranking::new(texts.cells.texts(), used.map(|bucket| bucket.cell)),
         }
     }
 

@@ -90,34 +90,67 @@ impl NameColumn {
     }
 }
 
-/// The group as a JSON object, keys in the charge's order; `None` if the charge does not group. `Err`: another number of
-/// values than the charge groups by.
-pub(crate) fn group_text<S: AsRef<str>>(charge: &Charge, values: &[S]) -> Result<Option<String>, &'static str> {
+/// Writes the group as a JSON object, keys in the charge's order. [`Presence::Absent`] if the charge does not group.
+/// `Err`: another number of values than the charge groups by.
+pub(crate) fn write_group<S: AsRef<str>>(
+    out: &mut String,
+    charge: &Charge,
+    values: &[S],
+) -> Result<Presence, &'static str> {
     if charge.group_by.len() != values.len() {
         return Err("a bucket has another number of group values than its charge groups by");
     }
     let names = charge.group_by.iter().map(|dimension| dimension.name.as_str());
-    Ok((!values.is_empty()).then(|| json_object(names.zip(values.iter().map(AsRef::as_ref)))))
+    write_object(out, names.zip(values.iter().map(AsRef::as_ref)));
+    Ok(if values.is_empty() { Presence::Absent } else { Presence::Present })
 }
 
-/// The matrix cell as a JSON object, `{}` for `otherwise`; `None` without a matrix. `Err`: no such cell.
-pub(crate) fn cell_text(charge: &Charge, cell: CellIdx) -> Result<Option<String>, &'static str> {
-    let Price::Matrix(matrix) = &charge.price else { return Ok(None) };
-    if cell == CellIdx::OTHERWISE {
-        return Ok(Some("{}".to_owned()));
-    }
-    let position = usize::try_from(cell.0).ok();
-    let found =
-        position.and_then(|position| matrix.cells().get(position)).ok_or("a bucket's matrix has no such cell")?;
+/// Writes the matrix cell as a JSON object, `{}` for `otherwise`. [`Presence::Absent`] without a matrix. `Err`: no such
+/// cell.
+pub(crate) fn write_cell(out: &mut String, charge: &Charge, cell: CellIdx) -> Result<Presence, &'static str> {
+    let Price::Matrix(matrix) = &charge.price else { return Ok(Presence::Absent) };
+    let when = if cell == CellIdx::OTHERWISE {
+        &[][..]
+    } else {
+        let position = usize::try_from(cell.0).ok();
+        let found = position.and_then(|position| matrix.cells().get(position));
+        &found.ok_or("a bucket's matrix has no such cell")?.when
+    };
     let names = matrix.dimensions.iter().map(|dimension| dimension.name.as_str());
-    Ok(Some(json_object(names.zip(found.when.iter().map(String::as_str)))))
+    write_object(out, names.zip(when.iter().map(String::as_str)));
+    Ok(Presence::Present)
 }
 
-fn json_object<'a>(members: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let members: Vec<String> = members.map(|(key, value)| format!("{}:{}", json_text(key), json_text(value))).collect();
-    format!("{{{}}}", members.join(","))
+/// Whether a bucket has such a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    Present,
+    Absent,
 }
 
-fn json_text(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+fn write_object<'a>(out: &mut String, members: impl Iterator<Item = (&'a str, &'a str)>) {
+    out.clear();
+    let mut before = '{';
+    for (key, value) in members {
+        out.push(before);
+        write_text(out, key);
+        out.push(':');
+        write_text(out, value);
+        before = ',';
+    }
+    if before == '{' {
+        out.push(before);
+    }
+    out.push('}');
+}
+
+/// A JSON string. Most texts need no escape: they are copied.
+fn write_text(out: &mut String, text: &str) {
+    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        out.push_str(&serde_json::Value::from(text).to_string());
+        return;
+    }
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
 }

@@ -13,7 +13,7 @@ use arrow_schema::ArrowError;
 use weir_model::number::{AMOUNT_SCALE, QUANTITY_SCALE_MAX};
 use weir_model::schema::{DECIMAL_DIGITS, HASH_BYTES};
 
-use crate::interner::{Interner, TextId};
+use crate::interner::{TextId, Texts};
 
 /// Stands for a text that is not there.
 pub(crate) const NO_TEXT: TextId = TextId::MAX;
@@ -33,21 +33,22 @@ pub(crate) struct Ranking {
 
 impl Ranking {
     /// Ranks the texts that `used` names; [`NO_TEXT`] is passed over.
-    pub(crate) fn new(texts: &Interner, used: impl Iterator<Item = TextId>) -> Ranking {
+    pub(crate) fn new(texts: &Texts, used: impl Iterator<Item = TextId>) -> Ranking {
         const USED: i32 = 0;
         let mut keys = vec![-1_i32; texts.len()];
-        let mut order = Vec::new();
+        // The first bytes decide nearly always, and comparing them needs no look at the texts.
+        let mut order: Vec<(u128, TextId)> = Vec::new();
         for id in used {
             if let Some(key) = keys.get_mut(at(id))
                 && *key < 0
             {
                 *key = USED;
-                order.push(id);
+                order.push((first_bytes(texts.get(id)), id));
             }
         }
-        order.sort_unstable_by(|&a, &b| texts.get(a).cmp(texts.get(b)));
+        order.sort_unstable_by(|&(a, id_a), &(b, id_b)| a.cmp(&b).then_with(|| texts.get(id_a).cmp(texts.get(id_b))));
         let mut values = StringBuilder::new();
-        for (rank, &id) in (0_i32..).zip(&order) {
+        for (rank, &(_, id)) in (0_i32..).zip(&order) {
             // Every interned text was checked to be UTF-8, so nothing is replaced here.
             values.append_value(String::from_utf8_lossy(texts.get(id)));
             keys[at(id)] = rank;
@@ -69,6 +70,14 @@ impl Ranking {
     pub(crate) fn column(&self, ids: impl Iterator<Item = TextId>) -> Result<ArrayRef, ArrowError> {
         dictionary(ids.map(|id| self.key(id)).collect(), &self.values)
     }
+}
+
+/// The first 16 bytes as a number whose order is theirs; shorter texts are filled up with zeros.
+fn first_bytes(text: &[u8]) -> u128 {
+    let mut first = [0; 16];
+    let len = text.len().min(first.len());
+    first[..len].copy_from_slice(&text[..len]);
+    u128::from_be_bytes(first)
 }
 
 /// A dictionary column; keys below zero are null.

@@ -12,7 +12,7 @@ use weir_model::verdict::UnpricedReason;
 use crate::columns::{self, Ranking, at, dictionary, ordered_bits, text_values};
 use crate::error::ArchiveError;
 use crate::files::{Files, PartName, TableReport};
-use crate::interner::{Interner, TextId};
+use crate::interner::{HashInterner, Interner, TextId, Texts};
 use crate::partitions::{self, Partitions};
 use crate::table::{SLICE_ROWS, Table};
 
@@ -90,7 +90,7 @@ impl EventRow {
 pub(crate) struct EventBuffer {
     rows: Vec<EventRow>,
     text: Vec<u8>,
-    subjects: Interner,
+    subjects: HashInterner,
     sources: Interner,
     types: Interner,
 }
@@ -102,7 +102,7 @@ impl EventBuffer {
 
     /// Memory that the batch takes: a function of its rows alone.
     pub(crate) fn byte_len(&self) -> usize {
-        let texts = [&self.subjects, &self.sources, &self.types].map(Interner::byte_len);
+        let texts = [self.subjects.texts(), self.sources.texts(), self.types.texts()].map(Texts::byte_len);
         self.rows.len() * size_of::<EventRow>() + self.text.len() + texts.iter().sum::<usize>()
     }
 
@@ -122,22 +122,28 @@ impl EventBuffer {
         let data_len = data_len.map_err(|_| PushError::Full)?;
         self.text.extend_from_slice(event.id);
         self.text.extend_from_slice(event.data.unwrap_or_default());
-        let subject = |texts: &mut Interner, text: &[u8]| texts.intern_hashed(low_half(event.subject_hash), text);
+        let subject = self.subject(event)?;
         self.rows.push(EventRow {
             fingerprint: event.fingerprint.0,
             position: event.origin.position,
             time: event.time.micros(),
             payload: event.payload.0,
             file: event.origin.file,
-            subject: intern(&mut self.subjects, ("subject", event.subject), subject)?,
-            source: intern(&mut self.sources, ("source", event.source), Interner::intern)?,
-            type_name: intern(&mut self.types, ("type", event.type_name), Interner::intern)?,
+            subject,
+            source: intern(&mut self.sources, "source", event.source)?,
+            type_name: intern(&mut self.types, "type", event.type_name)?,
             text_at,
             id_len,
             data_len,
             acceptance: event.acceptance,
         });
         Ok(row)
+    }
+
+    fn subject(&mut self, event: &Accepted<'_>) -> Result<TextId, PushError> {
+        let known = self.subjects.texts().len();
+        let id = self.subjects.intern(event.subject_hash.0, event.subject).ok_or(PushError::Full)?;
+        check_new(self.subjects.texts(), known, ("subject", event.subject)).map(|()| id)
     }
 
     /// Writes the batch, one part for each month with rows.
@@ -152,9 +158,9 @@ impl EventBuffer {
             partitions::push(&mut by_month, out.months.of(Instant::from_micros(event.time)), row);
         }
         let ranks = EventRanks {
-            subjects: Ranking::new(&self.subjects, self.rows.iter().map(|row| row.subject)),
-            sources: Ranking::new(&self.sources, self.rows.iter().map(|row| row.source)),
-            types: Ranking::new(&self.types, self.rows.iter().map(|row| row.type_name)),
+            subjects: Ranking::new(self.subjects.texts(), self.rows.iter().map(|row| row.subject)),
+            sources: Ranking::new(self.sources.texts(), self.rows.iter().map(|row| row.source)),
+            types: Ranking::new(self.types.texts(), self.rows.iter().map(|row| row.type_name)),
         };
         let mut report = TableReport::default();
         for (month, rows) in (0_u32..).zip(by_month).filter(|(_, rows)| !rows.is_empty()) {
@@ -267,21 +273,16 @@ fn reason_key(acceptance: Acceptance) -> i32 {
     index.and_then(|index| i32::try_from(index).ok()).unwrap_or(-1)
 }
 
-/// Interns a text and checks it where it is new.
-fn intern(
-    texts: &mut Interner,
-    (column, text): (&'static str, &[u8]),
-    number: impl FnOnce(&mut Interner, &[u8]) -> Option<TextId>,
-) -> Result<TextId, PushError> {
-    let known = texts.len();
-    let id = number(texts, text).ok_or(PushError::Full)?;
+fn intern(texts: &mut Interner, column: &'static str, text: &[u8]) -> Result<TextId, PushError> {
+    let known = texts.texts().len();
+    let id = texts.intern(text).ok_or(PushError::Full)?;
+    check_new(texts.texts(), known, (column, text)).map(|()| id)
+}
+
+/// Texts are checked where they are new.
+fn check_new(texts: &Texts, known: usize, (column, text): (&'static str, &[u8])) -> Result<(), PushError> {
     if texts.len() > known {
         std::str::from_utf8(text).map_err(|_| PushError::NotUtf8(column))?;
     }
-    Ok(id)
-}
-
-fn low_half(hash: RouteHash) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = hash.0.to_le_bytes();
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    Ok(())
 }

@@ -14,8 +14,8 @@ use weir_model::schema;
 pub(crate) const SLICE_ROWS: usize = 8192;
 /// Rows of one row group at most.
 const ROW_GROUP_ROWS_MAX: usize = 1 << 20;
-/// A dictionary may grow to this before plain encoding takes over: 100,000 subjects fit.
-const DICTIONARY_BYTES_MAX: usize = 4 << 20;
+/// A dictionary may grow to this before plain encoding takes over.
+const DICTIONARY_BYTES_MAX: usize = 1 << 20;
 
 /// One table of the archive.
 pub(crate) struct Table {
@@ -95,6 +95,8 @@ fn sorting_columns(schema: &SchemaRef, sorted: &[SortKey]) -> Vec<SortingColumn>
 fn encode_column(builder: WriterPropertiesBuilder, name: &str, data_type: &DataType) -> WriterPropertiesBuilder {
     let column = ColumnPath::from(name);
     match (name, data_type) {
+        // Many distinct values, but sorted: each one repeats the one before or begins like it.
+        ("subject" | "customer", _) => builder.set_column_encoding(column, Encoding::DELTA_BYTE_ARRAY),
         // Few distinct values, or long runs once sorted.
         (_, DataType::Dictionary(..)) | ("period_start" | "period_end" | "quantity" | "amount", _) => {
             builder.set_column_dictionary_enabled(column, true)

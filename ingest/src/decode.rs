@@ -107,7 +107,8 @@ impl Decoder {
         let mut paths = Paths::default();
         let types: Vec<CompiledType> =
             catalog.event_types.iter().map(|event_type| CompiledType::new(event_type, &key, &mut paths)).collect();
-        let by_name = TypeTable::new(catalog.event_types.iter().map(|event_type| event_type.name.as_bytes().into()).collect());
+        let by_name =
+            TypeTable::new(catalog.event_types.iter().map(|event_type| event_type.name.as_bytes().into()).collect());
         Decoder { types, by_name, paths, key, shards: shards.max(1) }
     }
 

@@ -7,133 +7,25 @@
 //! in the line before; strings end 16 bytes at a time; nothing is copied.
 
 mod attributes;
+mod event;
+mod scratch;
 
-use weir_model::catalog::TypeIdx;
-use weir_model::event::{Chunk, Span};
-use weir_model::limits::{ATTRIBUTE_BYTES_MAX, LINE_BYTES_MAX};
-use weir_model::time::Instant;
+use weir_model::event::Chunk;
+use weir_model::limits::LINE_BYTES_MAX;
 use weir_model::verdict::RejectCode;
 
-use crate::decode::values::{bytes, text_of};
-use crate::decode::{
-    Admitted, DecodeScratch, Decoder, attribute_missing, attribute_too_long, begin_captures, check_type, prepare,
-    reject,
-};
-use crate::json::{Fault, Key, Kind, Node, Scan, Scanner, Value, Walk, duplicate, key_duplicate, shown, span};
-use crate::rfc3339::{self, DateCache, TimeFault};
-use attributes::{ATTRIBUTES, Attribute};
+use crate::decode::{DecodeScratch, Decoder, begin_captures, prepare, reject};
+use crate::json::{Fault, Node, Scan, Scanner, Value, Walk, key_duplicate, span};
+use crate::rfc3339;
+use attributes::Attribute;
+pub(crate) use scratch::LineScratch;
+use scratch::ORDER_LEN;
 
-/// Members of an event whose order is remembered.
-const ORDER_LEN: usize = 16;
-
-/// What one line yields before it is an event, and what the lines before it taught.
-#[derive(Debug)]
-pub(crate) struct LineScratch {
-    /// The attribute that stood at each place in the lines before.
-    order: [Attribute; ORDER_LEN],
-    dates: DateCache,
-    /// Values of this line's known attributes; stale unless the attribute's bit in `seen` is set.
-    values: [Value; ATTRIBUTES + 1],
-    seen: u32,
-    /// Those of them that are strings without escapes, neither empty nor too long.
-    plain: u32,
-    /// Keys that are no known attribute, and where their values begin.
-    extensions: Vec<(Key, usize)>,
-    /// `time`, if it stood in its usual form.
-    time: Option<Instant>,
-    /// The catalog's type; `None` as long as `type` has not been read.
-    event_type: Option<TypeIdx>,
-    /// `data` has been scanned with the paths of its type.
-    data_walked: bool,
-    /// Content of `data_base64`.
-    decoded: Vec<u8>,
-}
-
-impl Default for LineScratch {
-    fn default() -> LineScratch {
-        LineScratch {
-            order: [Attribute::Extension; ORDER_LEN],
-            dates: DateCache::default(),
-            values: [Value::default(); ATTRIBUTES + 1],
-            seen: 0,
-            plain: 0,
-            extensions: Vec::new(),
-            time: None,
-            event_type: None,
-            data_walked: false,
-            decoded: Vec::new(),
-        }
-    }
-}
-
-impl LineScratch {
-    fn begin(&mut self) {
-        self.seen = 0;
-        self.plain = 0;
-        self.extensions.clear();
-        self.time = None;
-        self.event_type = None;
-        self.data_walked = false;
-    }
-
-    #[inline(always)]
-    fn value(&self, attribute: Attribute) -> Value {
-        if self.seen & attribute.bit() == 0 { Value::default() } else { self.values[attribute as usize] }
-    }
-
-    #[inline(always)]
-    fn set(&mut self, attribute: Attribute, value: Value) {
-        self.values[attribute as usize] = value;
-    }
-
-    /// A string without escapes, `length` bytes from `start` of the chunk's text.
-    #[inline(always)]
-    fn set_text(&mut self, attribute: Attribute, start: usize, length: usize) {
-        self.set(attribute, Value { kind: Kind::Text, span: span(start, length) });
-        // One comparison: an empty text wraps around.
-        if length.wrapping_sub(1) < ATTRIBUTE_BYTES_MAX {
-            self.plain |= attribute.bit();
-        }
-    }
-}
-
-/// Texts of the attributes that every event has.
-struct Required {
-    specversion: Span,
-    id: Span,
-    source: Span,
-    type_name: Span,
-    subject: Span,
-    time: Span,
-}
-
-impl Required {
-    /// If all of them are plain.
-    #[inline(always)]
-    fn plain(line: &LineScratch) -> Required {
-        let text = |attribute: Attribute| line.values[attribute as usize].span;
-        Required {
-            specversion: text(Attribute::Specversion),
-            id: text(Attribute::Id),
-            source: text(Attribute::Source),
-            type_name: text(Attribute::Type),
-            subject: text(Attribute::Subject),
-            time: text(Attribute::Time),
-        }
-    }
-
-    #[inline(never)]
-    fn any(raw: &[u8], walk: &mut Walk, line: &LineScratch) -> Scan<Required> {
-        let mut text = |attribute| required(raw, walk, line, attribute);
-        Ok(Required {
-            specversion: text(Attribute::Specversion)?,
-            id: text(Attribute::Id)?,
-            source: text(Attribute::Source)?,
-            type_name: text(Attribute::Type)?,
-            subject: text(Attribute::Subject)?,
-            time: text(Attribute::Time)?,
-        })
-    }
+/// Where a line begins in the chunk's text, and which of its lines it is.
+#[derive(Debug, Clone, Copy)]
+struct LineAt {
+    start: usize,
+    position: u32,
 }
 
 impl Decoder {
@@ -145,40 +37,41 @@ impl Decoder {
     pub fn decode_ndjson(&self, chunk: &mut Chunk, scratch: &mut DecodeScratch) -> u32 {
         let mut text = std::mem::take(&mut chunk.text);
         prepare(chunk, &mut scratch.walk, &text, self.shards());
-        let all_utf8 = simdutf8::basic::from_utf8(&text).is_ok();
-        let (mut start, mut position) = (0, 0_u32);
-        while start < text.len() {
-            start = self.line(&text, start, position, all_utf8, (chunk, scratch));
-            position += 1;
+        // One pass over the whole chunk is the fastest check; only if it fails are its lines checked one by one.
+        let broken = simdutf8::basic::from_utf8(&text).is_err();
+        let mut at = LineAt { start: 0, position: 0 };
+        while at.start < text.len() {
+            let checked = if broken { check_utf8(&text, at.start) } else { Ok(()) };
+            at.start = self.line(&text, at, checked, chunk, scratch);
+            at.position += 1;
         }
         text.append(&mut scratch.walk.extra);
         chunk.text = text;
-        position
+        at.position
     }
 
-    /// Decodes the line at `start`; returns where the next one begins.
+    /// Decodes the line at `at` unless `checked` rejects it already; returns where the next one begins.
     #[inline(always)]
     fn line(
         &self,
         text: &[u8],
-        start: usize,
-        position: u32,
-        all_utf8: bool,
-        (chunk, scratch): (&mut Chunk, &mut DecodeScratch),
+        at: LineAt,
+        checked: Scan<()>,
+        chunk: &mut Chunk,
+        scratch: &mut DecodeScratch,
     ) -> usize {
-        let scanner = Scanner::of_line(text, start, &self.paths);
-        let first = scanner.skip_blank(start);
+        let scanner = Scanner::of_line(text, at.start, &self.paths);
+        let first = scanner.skip_blank(at.start);
         if scanner.byte(first) == b'\n' {
             return first + 1;
         }
         chunk.received += 1;
         let texts_before = scratch.walk.extra.len();
-        let decoded = if all_utf8 { Ok(()) } else { check_utf8(text, start) };
-        match decoded.and_then(|()| self.event(&scanner, start, position, (chunk, scratch))) {
+        match checked.and_then(|()| self.event(&scanner, at, chunk, scratch)) {
             Ok(end) => end + 1,
             Err(fault) => {
                 scratch.walk.extra.truncate(texts_before);
-                reject_line(chunk, text, start, position, *fault)
+                reject_line(chunk, text, at, *fault)
             }
         }
     }
@@ -188,11 +81,11 @@ impl Decoder {
     fn event(
         &self,
         scanner: &Scanner<'_>,
-        start: usize,
-        position: u32,
-        (chunk, scratch): (&mut Chunk, &mut DecodeScratch),
+        line: LineAt,
+        chunk: &mut Chunk,
+        scratch: &mut DecodeScratch,
     ) -> Scan<usize> {
-        let first = scanner.skip_blank(start);
+        let first = scanner.skip_blank(line.start);
         if scanner.byte(first) != b'{' {
             return Err(not_an_object(scanner, &mut scratch.walk, first));
         }
@@ -201,26 +94,25 @@ impl Decoder {
         if scanner.byte(end) != b'\n' {
             return Err(scanner.unexpected(end, "the end of the line"));
         }
-        if end - start > LINE_BYTES_MAX {
+        if end - line.start > LINE_BYTES_MAX {
             return Err(record_too_long());
         }
-        self.finish(scanner, position, chunk, scratch)?;
+        self.finish(scanner, line.position, chunk, scratch)?;
         Ok(end)
     }
 
     /// Scans the event's members into the scratch; returns the position after its closing brace.
     #[inline(always)]
     fn members(&self, scanner: &Scanner<'_>, brace: usize, scratch: &mut DecodeScratch) -> Scan<usize> {
-        let DecodeScratch { walk, line } = scratch;
-        walk.keys.clear();
-        line.begin();
+        scratch.walk.keys.clear();
+        scratch.line.begin();
         let mut at = scanner.skip_blank(brace + 1);
         if scanner.byte(at) == b'}' {
             return Ok(at + 1);
         }
         let mut place = 0;
         loop {
-            at = self.attribute(scanner, at, place, (walk, line))?;
+            at = self.attribute(scanner, at, place, scratch)?;
             place += 1;
             if scanner.byte(at) == b',' && scanner.byte(at + 1) == b'"' {
                 at += 1;
@@ -237,13 +129,8 @@ impl Decoder {
 
     /// Scans one member of the event; returns the position after its value.
     #[inline(always)]
-    fn attribute(
-        &self,
-        scanner: &Scanner<'_>,
-        at: usize,
-        place: usize,
-        (walk, line): (&mut Walk, &mut LineScratch),
-    ) -> Scan<usize> {
+    fn attribute(&self, scanner: &Scanner<'_>, at: usize, place: usize, scratch: &mut DecodeScratch) -> Scan<usize> {
+        let DecodeScratch { walk, line } = scratch;
         let guess = line.order[place % ORDER_LEN];
         let (attribute, at) = match guess.match_at(scanner.text, at) {
             Some(after) => (guess, scanner.skip_blank(after)),
@@ -287,136 +174,7 @@ impl Decoder {
                 return Ok(end + 1);
             }
         }
-        unusual_attribute(scanner, at, attribute, (walk, line))
-    }
-
-    /// Checks the attributes, extracts what is still missing, and pushes the event onto its shard's columns.
-    #[inline(always)]
-    fn finish(&self, scanner: &Scanner<'_>, position: u32, chunk: &mut Chunk, scratch: &mut DecodeScratch) -> Scan<()> {
-        let DecodeScratch { walk, line } = scratch;
-        let raw = scanner.text;
-        check_extensions(scanner, walk, line)?;
-        let required = if line.plain & Attribute::REQUIRED == Attribute::REQUIRED {
-            Required::plain(line)
-        } else {
-            Required::any(raw, walk, line)?
-        };
-        let Required { specversion, id, source, type_name, subject, time: time_text } = required;
-        if bytes(raw, &walk.extra, specversion) != b"1.0" {
-            return Err(specversion_unsupported(bytes(raw, &walk.extra, specversion)));
-        }
-        let time = match line.time {
-            Some(time) => time,
-            None => time_of(bytes(raw, &walk.extra, time_text))?,
-        };
-        let partition_key = if line.seen & Attribute::PartitionKey.bit() == 0 {
-            Span::ABSENT
-        } else {
-            optional(raw, walk, line, Attribute::PartitionKey)?
-        };
-        check_type(bytes(raw, &walk.extra, type_name))?;
-        let event_type = match line.event_type {
-            Some(event_type) => event_type,
-            None => self.type_of_late(raw, walk, type_name),
-        };
-        self.extract_rest(scanner, walk, line, event_type)?;
-        let data = line.value(Attribute::Data);
-        let data = if data.kind == Kind::Absent { Span::ABSENT } else { data.span };
-        let mut event = Admitted { position, source, id, subject, partition_key, type_name, event_type, time, data };
-        // A content type matters to base64 only; a plain one is valid as it stands.
-        let content_type_to_check = line.seen & !line.plain & Attribute::DataContentType.bit();
-        if content_type_to_check | line.seen & Attribute::DataBase64.bit() == 0 {
-            return self.push(raw, chunk, walk, &event, data.of(raw));
-        }
-        let content_type = optional(raw, walk, line, Attribute::DataContentType)?;
-        if matches!(line.value(Attribute::DataBase64).kind, Kind::Absent | Kind::Null) {
-            return self.push(raw, chunk, walk, &event, data.of(raw));
-        }
-        event.data = self.decode_base64(raw, walk, line, (event_type, content_type))?;
-        self.push(raw, chunk, walk, &event, &line.decoded)
-    }
-
-    /// `type` was written with escapes.
-    #[cold]
-    fn type_of_late(&self, raw: &[u8], walk: &mut Walk, type_name: Span) -> TypeIdx {
-        let event_type = self.type_of(bytes(raw, &walk.extra, type_name));
-        begin_captures(walk, self.compiled(event_type));
-        event_type
-    }
-
-    /// Extracts from `data` if it stood before `type`, and from attributes.
-    #[inline(always)]
-    fn extract_rest(
-        &self,
-        scanner: &Scanner<'_>,
-        walk: &mut Walk,
-        line: &mut LineScratch,
-        event_type: TypeIdx,
-    ) -> Scan<()> {
-        let Some(compiled) = self.compiled(event_type) else { return Ok(()) };
-        let data = line.value(Attribute::Data);
-        if data.kind != Kind::Absent && !line.data_walked && compiled.data != Node::NONE {
-            scanner.value(walk, data.span.start(), 1, compiled.data)?;
-        }
-        if compiled.reads_attributes { self.extract_attributes(scanner, walk, line, compiled.root) } else { Ok(()) }
-    }
-
-    fn extract_attributes(&self, scanner: &Scanner<'_>, walk: &mut Walk, line: &LineScratch, root: Node) -> Scan<()> {
-        for (name, node) in self.paths.edges(root) {
-            let start = match Attribute::of_name(name) {
-                Attribute::Data => None,
-                Attribute::Extension => {
-                    let text = |key: Key| scanner.key_bytes(key.span, &walk.extra, walk.raw_len);
-                    line.extensions.iter().find(|(key, _)| text(*key) == name).map(|(_, start)| *start)
-                }
-                attribute => match line.value(attribute) {
-                    Value { kind: Kind::Absent, .. } => None,
-                    Value { kind: Kind::Text | Kind::EscapedText, span } => Some(span.start() - 1),
-                    Value { span, .. } => Some(span.start()),
-                },
-            };
-            if let Some(start) = start {
-                scanner.value(walk, start, 1, node)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Decodes `data_base64`. JSON is extracted and becomes the event's data; anything else stays in base64, and only its
-    /// digest is that of the decoded bytes.
-    #[cold]
-    fn decode_base64(
-        &self,
-        raw: &[u8],
-        walk: &mut Walk,
-        line: &mut LineScratch,
-        (event_type, content_type): (TypeIdx, Span),
-    ) -> Scan<Span> {
-        use base64::Engine as _;
-        let invalid = |what: &str| Fault::boxed(RejectCode::AttributeInvalid, format!("`data_base64` {what}"));
-        if line.value(Attribute::Data).kind != Kind::Absent {
-            return Err(invalid("stands beside `data`; an event has one of them"));
-        }
-        let value = line.value(Attribute::DataBase64);
-        if !matches!(value.kind, Kind::Text | Kind::EscapedText) {
-            return Err(invalid("must be a string"));
-        }
-        let encoded = text_of(raw, walk, value);
-        line.decoded.clear();
-        base64::engine::general_purpose::STANDARD
-            .decode_vec(bytes(raw, &walk.extra, encoded), &mut line.decoded)
-            .map_err(|_| invalid("is not base64"))?;
-        if !content_type.is_absent() && !is_json(bytes(raw, &walk.extra, content_type)) {
-            return Ok(encoded);
-        }
-        if simdutf8::basic::from_utf8(&line.decoded).is_err() {
-            return Err(Fault::boxed(RejectCode::Utf8Invalid, "the decoded `data_base64` is not UTF-8".to_owned()));
-        }
-        let start = walk.raw_len + walk.extra.len();
-        walk.extra.extend_from_slice(&line.decoded);
-        let node = self.compiled(event_type).map_or(Node::NONE, |compiled| compiled.data);
-        self.walk_value(walk, &line.decoded, start, node)?;
-        Ok(span(start, line.decoded.len()))
+        unusual_attribute(scanner, at, attribute, scratch)
     }
 }
 
@@ -426,10 +184,10 @@ fn unusual_attribute(
     scanner: &Scanner<'_>,
     at: usize,
     attribute: Attribute,
-    (walk, line): (&mut Walk, &mut LineScratch),
+    scratch: &mut DecodeScratch,
 ) -> Scan<usize> {
-    let (kind, end) = scanner.value(walk, at, 1, Node::NONE)?;
-    line.set(attribute, scanner.spanned(kind, at, end));
+    let (kind, end) = scanner.value(&mut scratch.walk, at, 1, Node::NONE)?;
+    scratch.line.set(attribute, scanner.spanned(kind, at, end));
     Ok(end)
 }
 
@@ -451,75 +209,9 @@ fn learn(
     Ok((attribute, at))
 }
 
-#[inline(always)]
-fn check_extensions(scanner: &Scanner<'_>, walk: &mut Walk, line: &LineScratch) -> Scan<()> {
-    if line.extensions.len() < 2 { Ok(()) } else { check_many_extensions(scanner, walk, line) }
-}
-
-fn check_many_extensions(scanner: &Scanner<'_>, walk: &mut Walk, line: &LineScratch) -> Scan<()> {
-    let Walk { keys, extra, raw_len, .. } = walk;
-    keys.clear();
-    keys.extend(line.extensions.iter().map(|(key, _)| *key));
-    let text = |span: Span| scanner.key_bytes(span, extra, *raw_len);
-    let twice = duplicate(keys, text).map(|key| key_duplicate(text(key.span)));
-    keys.clear();
-    twice.map_or(Ok(()), Err)
-}
-
-/// A string attribute; absent if it is missing or null.
-#[inline(always)]
-fn optional(raw: &[u8], walk: &mut Walk, line: &LineScratch, attribute: Attribute) -> Scan<Span> {
-    let value = line.value(attribute);
-    match value.kind {
-        Kind::Absent | Kind::Null => return Ok(Span::ABSENT),
-        Kind::Text | Kind::EscapedText => {}
-        _ => return Err(not_a_string(attribute)),
-    }
-    let text = text_of(raw, walk, value);
-    if text.end() - text.start() > ATTRIBUTE_BYTES_MAX {
-        return Err(attribute_too_long(attribute.name(), ATTRIBUTE_BYTES_MAX));
-    }
-    Ok(text)
-}
-
-#[inline(always)]
-fn required(raw: &[u8], walk: &mut Walk, line: &LineScratch, attribute: Attribute) -> Scan<Span> {
-    let text = optional(raw, walk, line, attribute)?;
-    if text.end() == text.start() { Err(attribute_missing(attribute.name())) } else { Ok(text) }
-}
-
-#[cold]
-fn not_a_string(attribute: Attribute) -> Box<Fault> {
-    Fault::boxed(RejectCode::AttributeInvalid, format!("`{}` must be a string", attribute.name()))
-}
-
-#[cold]
-fn specversion_unsupported(text: &[u8]) -> Box<Fault> {
-    let sentence = format!("`specversion` is `{}`; Weir reads CloudEvents `1.0`", shown(text));
-    Fault::boxed(RejectCode::SpecversionUnsupported, sentence)
-}
-
 #[cold]
 fn record_too_long() -> Box<Fault> {
     Fault::boxed(RejectCode::RecordTooLong, format!("the line is longer than {LINE_BYTES_MAX} bytes"))
-}
-
-/// A `time` in a less usual form, or none at all.
-#[cold]
-fn time_of(text: &[u8]) -> Scan<Instant> {
-    rfc3339::parse(text).map_err(|fault| {
-        let code = match fault {
-            TimeFault::Malformed => RejectCode::TimeInvalid,
-            TimeFault::OutOfRange => RejectCode::TimeOutOfRange,
-        };
-        Fault::boxed(code, format!("`time` {fault}: `{}`", shown(text)))
-    })
-}
-
-/// `application/json`, `text/json`, `application/vnd.acme+json`, each with parameters or without.
-fn is_json(content_type: &[u8]) -> bool {
-    let media = content_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
-    media.ends_with(b"/json") || media.ends_with(b"+json")
 }
 
 /// The line's bytes without its newline, and where the next line begins.
@@ -559,10 +251,10 @@ fn not_an_object(scanner: &Scanner<'_>, walk: &mut Walk, first: usize) -> Box<Fa
 
 /// Records the rejection of a line; returns where the next one begins.
 #[cold]
-fn reject_line(chunk: &mut Chunk, text: &[u8], start: usize, position: u32, fault: Fault) -> usize {
-    let end = line_end(text, start);
-    let fault = if end - start > LINE_BYTES_MAX { *record_too_long() } else { fault };
-    reject(chunk, position, fault, span(start, end - start));
+fn reject_line(chunk: &mut Chunk, text: &[u8], at: LineAt, fault: Fault) -> usize {
+    let end = line_end(text, at.start);
+    let fault = if end - at.start > LINE_BYTES_MAX { *record_too_long() } else { fault };
+    reject(chunk, at.position, fault, span(at.start, end - at.start));
     end + 1
 }
 

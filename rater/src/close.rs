@@ -122,10 +122,9 @@ impl<'a> Close<'a> {
 
     /// Appends what active ungrouped charges owe without usage, where there is no bucket, and sorts.
     fn complete(&self, total: &mut CustomerPeriod) -> Result<(), Overflow> {
-        let plan = self.plan.catalog().plans.get(total.plan.at());
-        for &index in plan.map_or(&[][..], |plan| plan.charges.as_slice()) {
+        for &index in self.plan.owing(total.plan) {
             let (_, charge) = self.plan.charge(index);
-            if charge.owes_without_usage() && !total.buckets.iter().any(|bucket| bucket.charge == index) {
+            if !total.buckets.iter().any(|bucket| bucket.charge == index) {
                 total.buckets.push(BucketTotal {
                     charge: index,
                     group: Vec::new(),
@@ -149,10 +148,8 @@ impl<'a> Close<'a> {
         for (number, customer) in (0_u32..).map(CustomerIdx).zip(&plan.catalog().customers) {
             let Some(customer_plan) = customer.plan else { continue };
             let owner = Owner::Declared(number, customer_plan);
-            let owes = plan.catalog().plans.get(customer_plan.at()).is_some_and(|customer_plan| {
-                !customer_plan.fees.is_empty()
-                    || customer_plan.charges.iter().any(|charge| plan.charge(*charge).1.owes_without_usage())
-            });
+            let has_fees = plan.catalog().plans.get(customer_plan.at()).is_some_and(|plan| !plan.fees.is_empty());
+            let owes = has_fees || !plan.owing(customer_plan).is_empty();
             let Some(periods) = plan.periods(owner).filter(|_| owes) else { continue };
             let last = Instant::from_micros(self.through.micros().saturating_sub(1));
             let mut period = match plan.starts_at(owner) {

@@ -17,9 +17,11 @@ pub enum Admission {
     Conflict,
 }
 
-/// Fingerprint (low and high half), then the payload digest. A fingerprint of zero marks an empty slot.
+/// Fingerprint (low and high half), then the payload digest.
 type Slot = [u64; 3];
-const EMPTY: Slot = [0; 3];
+/// Ones, not zeros: a table of zeros comes from the system as pages that are shared until they are written, and a page that
+/// is probed before it is written costs an interrupt on every core when it stops being shared.
+const EMPTY: Slot = [u64::MAX; 3];
 const SLOTS_MIN: usize = 1 << 10;
 
 /// The identities of one shard.
@@ -99,9 +101,9 @@ impl Identities {
     }
 }
 
-/// Low and high half. The one fingerprint in 2^128 that would look like an empty slot becomes 1.
+/// Low and high half. The one fingerprint in 2^128 that could look like an empty slot becomes its neighbour.
 fn halves(fingerprint: Fingerprint) -> [u64; 2] {
-    let value = fingerprint.0.max(1);
+    let value = fingerprint.0.min(u128::MAX - 1);
     let low = u64::try_from(value & u128::from(u64::MAX)).unwrap_or(u64::MAX);
     let high = u64::try_from(value >> 64).unwrap_or(u64::MAX);
     [low, high]
@@ -121,12 +123,12 @@ mod tests {
             let mut model: HashMap<u128, u64> = HashMap::new();
             for (high, low, payload) in events {
                 let fingerprint = (high << 64) | (low << 60) | low;
-                let expected = match model.get(&fingerprint.max(1)) {
+                let expected = match model.get(&fingerprint) {
                     None => Admission::New,
                     Some(first) if *first == payload => Admission::Duplicate,
                     Some(_) => Admission::Conflict,
                 };
-                model.entry(fingerprint.max(1)).or_insert(payload);
+                model.entry(fingerprint).or_insert(payload);
                 proptest::prop_assert_eq!(identities.admit(Fingerprint(fingerprint), PayloadDigest(payload)), expected);
             }
             proptest::prop_assert_eq!(identities.len(), model.len());

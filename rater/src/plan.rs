@@ -24,6 +24,8 @@ pub struct RatingPlan {
     charges: Vec<CompiledCharge>,
     /// By plan, then by event type: the charges whose meter reads the type.
     routes: Vec<Vec<Vec<ChargeIdx>>>,
+    /// By plan: the charges that owe P(0) without usage.
+    owing: Vec<Vec<ChargeIdx>>,
     /// Who claims a subject.
     claims: HashMap<RouteHash, CustomerIdx>,
     /// Subjects named like a customer who does not claim them.
@@ -112,6 +114,7 @@ impl RatingPlan {
             key,
             charges: catalog.charges.iter().map(|charge| CompiledCharge::compile(&catalog, charge)).collect(),
             routes: routes(&catalog),
+            owing: owing(&catalog),
             claims,
             unclaimed_names,
             customer_periods: customer_periods.collect(),
@@ -162,6 +165,11 @@ impl RatingPlan {
     pub fn route(&self, plan: PlanIdx, event_type: TypeIdx) -> &[ChargeIdx] {
         let by_type = self.routes.get(plan.at()).map_or(&[][..], Vec::as_slice);
         by_type.get(event_type.at()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The charges of a plan that owe P(0) without usage.
+    pub fn owing(&self, plan: PlanIdx) -> &[ChargeIdx] {
+        self.owing.get(plan.at()).map_or(&[], Vec::as_slice)
     }
 
     /// A charge, compiled and as the catalog has it.
@@ -231,6 +239,11 @@ impl CompiledCell {
         };
         CompiledCell { curve, without_usage: charge.amount_without_usage(cell) }
     }
+}
+
+fn owing(catalog: &Catalog) -> Vec<Vec<ChargeIdx>> {
+    let owes = |charge: &&ChargeIdx| catalog.charges.get(charge.at()).is_some_and(Charge::owes_without_usage);
+    catalog.plans.iter().map(|plan| plan.charges.iter().filter(owes).copied().collect()).collect()
 }
 
 fn routes(catalog: &Catalog) -> Vec<Vec<Vec<ChargeIdx>>> {

@@ -70,7 +70,8 @@ impl TypeTable {
 
     #[inline(always)]
     fn first_place(&self, ends: Ends) -> usize {
-        let mixed = (ends.first ^ ends.last.rotate_left(29)).wrapping_add(ends.len as u64).wrapping_mul(self.multiplier);
+        let mixed =
+            (ends.first ^ ends.last.rotate_left(29)).wrapping_add(ends.len as u64).wrapping_mul(self.multiplier);
         // The upper half of the product depends on all bytes; the mask takes what is beyond any table.
         #[allow(clippy::cast_possible_truncation)]
         let place = (mixed >> 32) as usize;

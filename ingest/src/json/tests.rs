@@ -65,7 +65,7 @@ fn faults() {
     let open = "[".repeat(100_000);
     let objects = "{\"a\":".repeat(100_000);
     let deep = "[".repeat(65) + &"]".repeat(65);
-    let many: String = (0..100).map(|i| format!("\"k{i}\":0,")).collect();
+    let many = (0..100).map(|i| format!("\"k{i}\":0,")).collect::<Vec<_>>().concat();
     for (text, expected) in [
         ("", "json_invalid: the line ends at byte 1 where a value is expected"),
         ("{", "json_invalid: the line ends at byte 2 where a key in quotes is expected"),

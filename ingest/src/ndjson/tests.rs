@@ -2,11 +2,14 @@
 
 use weir_model::catalog::{Catalog, EventType, Path, TextSlot, ValueSlot};
 use weir_model::currency::Currency;
-use weir_model::event::SlotValue;
+use weir_model::event::{SlotValue, Span};
 use weir_model::hash::{HashKey, shard_of};
+use weir_model::limits::ATTRIBUTE_BYTES_MAX;
+use weir_model::time::Instant;
 
 use super::*;
 use crate::RawEvent;
+use crate::json::shown;
 
 mod differential;
 
@@ -491,12 +494,12 @@ fn lines_that_are_no_event() {
         (b"hello".to_vec(), "json_invalid", "`h` stands at byte 1 where a value is expected"),
         (b"1 2".to_vec(), "json_invalid", "`2` stands at byte 3 where the end of the line is expected"),
         (
-            good[..48].as_bytes().to_vec(),
+            good.as_bytes()[..48].to_vec(),
             "json_invalid",
             "the line ends at byte 49 where the rest of a string is expected",
         ),
         (
-            good[..good.len() - 1].as_bytes().to_vec(),
+            good.as_bytes()[..good.len() - 1].to_vec(),
             "json_invalid",
             "the line ends at byte 115 where `,` or `}` is expected",
         ),

@@ -26,6 +26,8 @@ pub(crate) struct Key {
 
 #[derive(Debug)]
 enum Segment {
+    /// A name that the reader knows: most keys, so it costs no copy.
+    Known(&'static str),
     Name(Box<str>),
     Index(usize),
 }
@@ -46,18 +48,21 @@ impl Key {
         }
         match &self.segment {
             Segment::Index(index) => path.push_str(&format!("[{index}]")),
-            Segment::Name(name) => {
-                if !path.is_empty() {
-                    path.push('.');
-                }
-                let bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-                if !name.is_empty() && name.bytes().all(bare) {
-                    path.push_str(name);
-                } else {
-                    path.push_str(&format!("{name:?}"));
-                }
-            }
+            Segment::Known(name) => push_name(path, name),
+            Segment::Name(name) => push_name(path, name),
         }
+    }
+}
+
+fn push_name(path: &mut String, name: &str) {
+    if !path.is_empty() {
+        path.push('.');
+    }
+    let bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if !name.is_empty() && name.bytes().all(bare) {
+        path.push_str(name);
+    } else {
+        path.push_str(&format!("{name:?}"));
     }
 }
 
@@ -356,16 +361,16 @@ impl<'a> Table<'a> {
         self.get(name)
     }
 
-    fn get(&self, name: &str) -> Option<Item<'a>> {
+    fn get(&self, name: &'static str) -> Option<Item<'a>> {
         let (_, value) = self.entries.get_key_value(name)?;
-        Some(self.item(name, value))
+        Some(self.item(Segment::Known(name), value))
     }
 
     /// The value of a key that must be there; `example` is what one would write.
     pub(crate) fn required(&mut self, name: &'static str, example: &str) -> Option<Item<'a>> {
         let item = self.optional(name);
         if item.is_none() {
-            let key = Some(Key::child(self.key.as_ref(), Segment::Name(name.into())));
+            let key = Some(Key::child(self.key.as_ref(), Segment::Known(name)));
             let mark = self.report.mark(self.offset, key);
             self.report.error(&mark, "is missing", format!("add {name} = {example}"));
         }
@@ -388,7 +393,7 @@ impl<'a> Table<'a> {
         entries.sort_by_key(|(key, _)| key.span().start);
         let items = entries.into_iter().map(|(key, value)| {
             let name = key.get_ref().as_ref();
-            let mut item = self.item(name, value);
+            let mut item = self.item(Segment::Name(name.into()), value);
             if name.is_empty() {
                 item.offset = key.span().start;
                 item.error("a name must not be empty", "");
@@ -400,19 +405,21 @@ impl<'a> Table<'a> {
 
     /// Reports the keys that nobody took.
     pub(crate) fn finish(self) {
-        for (name, item) in self.entries() {
+        for (key, value) in self.entries {
+            let name = key.get_ref().as_ref();
             if !self.known.contains(&name) && !self.refused.contains(&name) {
+                let item = self.item(Segment::Name(name.into()), value);
                 item.error("is not a key here", one_of(name, &self.known));
             }
         }
     }
 
-    fn item(&self, name: &str, value: &'a toml::Spanned<DeValue<'a>>) -> Item<'a> {
+    fn item(&self, segment: Segment, value: &'a toml::Spanned<DeValue<'a>>) -> Item<'a> {
         Item {
             report: self.report,
             value: value.get_ref(),
             offset: value.span().start,
-            key: Some(Key::child(self.key.as_ref(), Segment::Name(name.into()))),
+            key: Some(Key::child(self.key.as_ref(), segment)),
         }
     }
 }

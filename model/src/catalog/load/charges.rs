@@ -39,7 +39,8 @@ pub(super) fn read<'a>(
     let meter_index = meter_item.and_then(|item| meters.by_name.find(&item, "meter").copied());
     let meter = meter_index.and_then(|index| Some((index, meters.list.get(index.at())?)));
     let price_item = table.required("price", "\"tokens\"");
-    let price = price_item.as_ref().and_then(|item| prices.of_charge(item, table.report(), meter));
+    let price =
+        price_item.as_ref().and_then(|item| prices.of_charge(item, table.report(), meter.map(|(_, meter)| meter)));
     let modifiers = Modifiers::read(&mut table, meter.map(|(_, meter)| meter));
     table.unsupported(&["meters", "conversion", "discount", "minimum", "maximum", "pool"]);
     if let Some(item) = table.optional("late_policy")
@@ -94,8 +95,7 @@ pub(super) fn read_override(
     table.finish();
     let price_item = price_item?;
     let meter = meters.list.get(charge.meter.at())?;
-    let ChargePrice { price, name, mark, currency } =
-        prices.of_charge(&price_item, report, Some((charge.meter, meter)))?;
+    let ChargePrice { price, name, mark, currency } = prices.of_charge(&price_item, report, Some(meter))?;
     let charge = Charge { plan: plan.index, price, price_name: name, ..charge.clone() };
     Legality { charge: &charge, meter, item, price_item: &price_item }.check();
     check_currency(plan, currency, report);

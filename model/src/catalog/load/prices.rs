@@ -1,10 +1,10 @@
 //! Prices as they are written: checked in themselves, their quantities not yet at a meter's scale (see
 //! [`resolve`](super::resolve)).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use super::super::Meter;
 use super::super::toml_reader::{Item, Mark, Names, Report, Table};
-use super::super::{Meter, MeterIdx};
 use super::resolve::Terms;
 use super::{Sources, cells_file, currency};
 use crate::currency::Currency;
@@ -69,8 +69,8 @@ pub(super) struct CellSource {
 pub(super) struct Prices<'s> {
     by_name: Names<PriceSource>,
     used: BTreeSet<String>,
-    /// Named prices at the scale of the meters that use them; `None` where that failed.
-    resolved: BTreeMap<(String, MeterIdx), Option<Price>>,
+    /// Named prices that were brought to some meter's scale.
+    resolved: BTreeSet<String>,
     sources: &'s Sources<'s>,
 }
 
@@ -91,38 +91,32 @@ impl<'s> Prices<'s> {
             let price = item.table().and_then(|table| read_price(table, sources, Place::Anywhere));
             by_name.insert(name, price);
         }
-        Prices { by_name, used: BTreeSet::new(), resolved: BTreeMap::new(), sources }
+        Prices { by_name, used: BTreeSet::new(), resolved: BTreeSet::new(), sources }
     }
 
     /// The price that a charge names or has in place, for its meter. Without one (it has errors of its own) the price
     /// is still checked.
-    pub(super) fn of_charge(
-        &mut self,
-        item: &Item<'_>,
-        report: &Report,
-        meter: Option<(MeterIdx, &Meter)>,
-    ) -> Option<ChargePrice> {
+    pub(super) fn of_charge(&mut self, item: &Item<'_>, report: &Report, meter: Option<&Meter>) -> Option<ChargePrice> {
         if item.is_table() {
             let source = read_price(item.table()?, self.sources, Place::Anywhere)?;
-            let price = source.resolve(&Terms::of(meter.map(|(_, meter)| meter), &source), report);
+            let price = source.resolve(&Terms::of(meter, &source), report);
             meter?;
             return Some(ChargePrice { price: price?, name: None, mark: source.mark, currency: source.currency });
         }
         let source = self.by_name.find(item, "price")?;
         let name = item.text()?.to_owned();
         self.used.insert(name.clone());
-        let (index, meter) = meter?;
-        let resolved = self.resolved.entry((name.clone(), index));
-        let price = resolved.or_insert_with(|| source.resolve(&Terms::of(Some(meter), source), report)).clone()?;
+        let meter = meter?;
+        self.resolved.insert(name.clone());
+        let price = source.resolve(&Terms::of(Some(meter), source), report)?;
         Some(ChargePrice { price, name: Some(name), mark: source.mark.clone(), currency: source.currency.clone() })
     }
 
     /// Checks the prices that no charge brought to a scale; returns those that no charge uses.
     pub(super) fn check_unused(&self, report: &Report) -> Vec<Mark> {
-        let resolved: BTreeSet<&str> = self.resolved.keys().map(|(name, _)| name.as_str()).collect();
         let mut unused = Vec::new();
         for (name, source) in self.by_name.iter() {
-            if !resolved.contains(name) {
+            if !self.resolved.contains(name) {
                 let _ = source.resolve(&Terms::of(None, source), report);
             }
             if !self.used.contains(name) {
