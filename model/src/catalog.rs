@@ -6,6 +6,7 @@
 mod error;
 mod lint;
 mod load;
+mod report;
 mod suggest;
 pub(crate) mod toml_reader;
 

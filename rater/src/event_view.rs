@@ -1,13 +1,28 @@
-//! One event of a batch, as a charge sees it: its value, its dimensions, its hash.
+//! One event of a batch, as a charge sees it: its value, its dimensions, its hash; and the usage that it becomes there.
 
 use weir_model::aggregation::Observation;
 use weir_model::catalog::FilterTerm;
 use weir_model::event::{EventBatch, Span};
 use weir_model::hash::{Digest, HashKey};
 use weir_model::number::{Amount, Quantity};
+use weir_model::price::CellIdx;
 
 use crate::at;
+use crate::buckets::BucketKey;
 use crate::plan::CompiledCharge;
+
+/// One event at one charge, on its way to its bucket.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    /// The event's index in its batch.
+    pub event: u32,
+    pub key: BucketKey,
+    pub cell: CellIdx,
+    pub value: Quantity,
+    pub own: Amount,
+    /// Hash of the bucket's key.
+    pub hash: u64,
+}
 
 /// One event of a batch.
 #[derive(Clone, Copy)]

@@ -20,7 +20,7 @@ use weir_model::verdict::{UnpricedReason, Verdict};
 use crate::buckets::{Bucket, BucketKey, Buckets, Extra, hash_of};
 use crate::combos::{Combos, NO_COMBO};
 use crate::counters::Counters;
-use crate::event_view::EventView;
+use crate::event_view::{EventView, Usage};
 use crate::identities::{Admission, Identities};
 use crate::plan::{CompiledCharge, RatingPlan};
 use crate::subjects::Subjects;
@@ -52,18 +52,6 @@ pub struct Shard {
     /// The latest event_time of a usage, with the end of its period: decides what a run closes.
     pub(crate) latest: Option<(Instant, Instant)>,
     scratch: Scratch,
-}
-
-/// One event at one charge, on its way to its bucket.
-#[derive(Debug, Clone, Copy)]
-struct Usage {
-    event: u32,
-    key: BucketKey,
-    cell: CellIdx,
-    value: Quantity,
-    own: Amount,
-    /// Hash of the bucket's key.
-    hash: u64,
 }
 
 #[derive(Debug, Default)]

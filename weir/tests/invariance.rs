@@ -300,10 +300,10 @@ fn permute(events: &[Event], keys: &[u32]) -> Vec<Event> {
     let mut by_identity: BTreeMap<(String, u8), std::vec::IntoIter<usize>> = BTreeMap::new();
     for i in 0..events.len() {
         let identity = events[i].identity();
-        if !by_identity.contains_key(&identity) {
+        by_identity.entry(identity.clone()).or_insert_with(|| {
             let copies: Vec<usize> = (0..events.len()).filter(|j| events[*j].identity() == identity).collect();
-            by_identity.insert(identity, copies.into_iter());
-        }
+            copies.into_iter()
+        });
     }
     order
         .into_iter()

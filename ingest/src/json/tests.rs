@@ -1,3 +1,5 @@
+//! Tables of texts that are JSON and texts that are not, each with its fault.
+
 use super::*;
 
 /// Scans `text` as one value; yields its end or the fault's code and sentence.

@@ -543,12 +543,12 @@ fn mistakes_in_prices_are_explained() {
     check(
         "price = \"tokens\"",
         "price = { model = \"unit\", unit_amount = 1 }\n[prices.u]\nmodel = \"graduated\"\ntiers = []",
-        expect![[r#"
+        expect![[r"
             catalog.toml:44: prices.u: has no tiers
             catalog.toml:47: prices.u.filter: is not a key here; use one of model, currency, tiers
             catalog.toml:48: prices.u.group_by: is not a key here; use one of model, currency, tiers
             catalog.toml:49: prices.u.allowance: is not a key here; use one of model, currency, tiers
-            catalog.toml:50: prices.u.late_policy: is not a key here; use one of model, currency, tiers"#]],
+            catalog.toml:50: prices.u.late_policy: is not a key here; use one of model, currency, tiers"]],
     );
 }
 

@@ -4,112 +4,24 @@
 //! Owns: types of TOML values, unknown and missing keys, and how problems are worded that any text can have. Does not own
 //! what the keys mean. A TOML float is never read (L5).
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use toml::de::{DeTable, DeValue};
 
-use super::error::{CatalogError, Problem, Severity};
+use super::error::Severity;
+use super::report::Segment;
+pub(crate) use super::report::{Key, Mark, Report};
 use super::suggest::suggestion;
 use crate::decimal::{Decimal, DecimalError};
 
-/// More problems of one severity than anyone mends in one go are not collected: a cells file may have one in every row.
-const PROBLEMS_MAX: usize = 200;
-
-/// The full path of a key, from its end.
-#[derive(Debug)]
-pub(crate) struct Key {
-    parent: Option<Rc<Key>>,
-    segment: Segment,
-}
-
-#[derive(Debug)]
-enum Segment {
-    /// A name that the reader knows: most keys, so it costs no copy.
-    Known(&'static str),
-    Name(Box<str>),
-    Index(usize),
-}
-
-impl Key {
-    /// The key of a column in a file of its own.
-    pub(crate) fn column(name: &str) -> Rc<Key> {
-        Rc::new(Key { parent: None, segment: Segment::Name(name.into()) })
-    }
-
-    fn child(parent: Option<&Rc<Key>>, segment: Segment) -> Rc<Key> {
-        Rc::new(Key { parent: parent.map(Rc::clone), segment })
-    }
-
-    fn write(&self, path: &mut String) {
-        if let Some(parent) = &self.parent {
-            parent.write(path);
-        }
-        match &self.segment {
-            Segment::Index(index) => path.push_str(&format!("[{index}]")),
-            Segment::Known(name) => push_name(path, name),
-            Segment::Name(name) => push_name(path, name),
-        }
-    }
-}
-
-fn push_name(path: &mut String, name: &str) {
-    if !path.is_empty() {
-        path.push('.');
-    }
-    let bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if !name.is_empty() && name.bytes().all(bare) {
-        path.push_str(name);
-    } else {
-        path.push_str(&format!("{name:?}"));
-    }
-}
-
-/// A place in a text, kept for problems that show only later.
-#[derive(Debug, Clone)]
-pub(crate) struct Mark {
-    /// The file.
-    pub(crate) file: Rc<str>,
-    /// The line, from 1.
-    pub(crate) line: u32,
-    /// The key; `None` for the whole text.
-    pub(crate) key: Option<Rc<Key>>,
-}
-
-impl Mark {
-    /// A problem here.
-    pub(crate) fn problem(&self, severity: Severity, reason: impl Into<String>, fix: impl Into<String>) -> Problem {
-        let mut key = String::new();
-        if let Some(path) = &self.key {
-            path.write(&mut key);
-        }
-        Problem { file: self.file.to_string(), line: self.line, key, reason: reason.into(), fix: fix.into(), severity }
-    }
-}
-
-/// One text's name and lines, and the problems found so far.
-#[derive(Debug)]
-pub(crate) struct Report {
-    file: Rc<str>,
-    line_starts: Vec<usize>,
-    problems: RefCell<Vec<Problem>>,
-}
-
 impl Report {
-    /// For the text of `file`.
-    pub(crate) fn new(file: &str, text: &str) -> Report {
-        let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let line_starts = std::iter::once(0).chain(newlines.map(|(at, _)| at.saturating_add(1))).collect();
-        Report { file: file.into(), line_starts, problems: RefCell::default() }
-    }
-
     /// Parses the text this report is for; syntax errors are reported.
     pub(crate) fn parse<'t>(&self, text: &'t str) -> Option<DeTable<'t>> {
         let (table, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
             let offset = error.span().map_or(0, |span| span.start);
-            let mark = Mark { file: Rc::clone(&self.file), line: self.line(offset), key: None };
+            let mark = self.mark(offset, None);
             self.push(mark.problem(Severity::Error, format!("is no valid TOML: {}", error.message()), ""));
         }
         errors.is_empty().then(|| table.into_inner())
@@ -118,51 +30,6 @@ impl Report {
     /// The cursor at the top of a parsed text.
     pub(crate) fn root<'a>(&'a self, table: &'a DeTable<'a>) -> Table<'a> {
         Table { report: self, offset: 0, key: None, entries: table, known: Vec::new(), refused: Vec::new() }
-    }
-
-    /// Takes a problem in. Warnings never crowd out an error.
-    pub(crate) fn push(&self, problem: Problem) {
-        if self.count(problem.severity) < PROBLEMS_MAX {
-            self.problems.borrow_mut().push(problem);
-        }
-    }
-
-    fn count(&self, severity: Severity) -> usize {
-        self.problems.borrow().iter().filter(|problem| problem.severity == severity).count()
-    }
-
-    /// Reports an error at `mark`.
-    pub(crate) fn error(&self, mark: &Mark, reason: impl Into<String>, fix: impl Into<String>) {
-        self.push(mark.problem(Severity::Error, reason, fix));
-    }
-
-    /// Whether there are too many errors to go on collecting.
-    pub(crate) fn is_full(&self) -> bool {
-        self.count(Severity::Error) >= PROBLEMS_MAX
-    }
-
-    /// Whether an error was reported.
-    pub(crate) fn has_errors(&self) -> bool {
-        self.count(Severity::Error) > 0
-    }
-
-    /// The warnings, or all errors; in the order of lines, this text's before those of others.
-    pub(crate) fn finish(self) -> Result<Vec<Problem>, CatalogError> {
-        let mut problems = self.problems.into_inner();
-        problems.sort_by_cached_key(|problem| (problem.file.as_str() != &*self.file, problem.clone()));
-        problems.dedup();
-        let (errors, warnings): (Vec<_>, Vec<_>) =
-            problems.into_iter().partition(|problem| problem.severity == Severity::Error);
-        if errors.is_empty() { Ok(warnings) } else { Err(CatalogError { problems: errors }) }
-    }
-
-    fn line(&self, offset: usize) -> u32 {
-        let line = self.line_starts.partition_point(|start| *start <= offset);
-        u32::try_from(line).unwrap_or(u32::MAX)
-    }
-
-    fn mark(&self, offset: usize, key: Option<Rc<Key>>) -> Mark {
-        Mark { file: Rc::clone(&self.file), line: self.line(offset), key }
     }
 }
 
