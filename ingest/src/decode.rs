@@ -265,10 +265,18 @@ fn extract(raw: &[u8], walk: &mut Walk, compiled: &CompiledType, batch: &mut Eve
 /// Makes room for what an event of this type brings.
 #[inline(always)]
 pub(crate) fn begin_captures(walk: &mut Walk, compiled: Option<&CompiledType>) {
-    walk.captured.clear();
-    if let Some(compiled) = compiled {
-        walk.captured.resize(compiled.captures, Value::default());
+    let Some(compiled) = compiled else { return };
+    // What a type before this one captured beyond these is never read.
+    match walk.captured.get_mut(..compiled.captures) {
+        Some(places) => places.fill(Value::default()),
+        None => grow_captures(walk, compiled.captures),
     }
+}
+
+#[cold]
+fn grow_captures(walk: &mut Walk, captures: usize) {
+    walk.captured.clear();
+    walk.captured.resize(captures, Value::default());
 }
 
 /// Readies `chunk` and `walk` for events in `text`.

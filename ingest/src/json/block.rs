@@ -2,6 +2,9 @@
 //!
 //! Owns: 16 bytes at a time with SSE2, which every x86-64 has, and the same with 64-bit words elsewhere. Does not own:
 //! what the byte found means.
+//!
+//! The intrinsics are the crate's only unsafe code: with words alone an event of 244 bytes takes a tenth longer to decode
+//! (245 instead of 223 ns, `benches/decode.rs`).
 #![allow(unsafe_code)]
 
 const BLOCK_BYTES: usize = 16;
