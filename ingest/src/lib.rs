@@ -1,4 +1,8 @@
-//! ingest
+//! Events in: files of CloudEvents NDJSON, and of CSV, Parquet and Arrow through a mapping, decoded into columns per shard.
+//!
+//! Owns: expanding and opening inputs, compression, chunks, the JSON scanner, extraction, limits, rejections, and the hashes that
+//! identify an event. Does not own: catalogs and mappings (model), what events cost, threads. Keeps L5 and L6: quantities come
+//! from their text, never through a float, and chunks are a function of the bytes alone.
 
 pub mod columns;
 pub mod csv;
