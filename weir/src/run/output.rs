@@ -17,6 +17,7 @@ use weir_model::event::Chunk;
 use weir_model::rated::{CustomerPeriod, ShardOutput};
 use weir_rater::close::Close;
 
+use super::progress::Progress;
 use super::reassembly::Sink;
 use crate::cli::RunArgs;
 use crate::failure::invalid;
@@ -102,10 +103,14 @@ pub fn publish(
         }
     }
     documents.open(&output.staging.path().join("invoices"))?;
+    let progress = Progress::of_documents(report.invoices);
     close.for_each(|period| {
         output.archive.total(period)?;
-        documents.add(period)
+        documents.add(period)?;
+        progress.count();
+        anyhow::Ok(())
     })?;
+    progress.finish();
     let texts = documents.finish()?;
     output.archive.finish()?;
     stamp(report, stopwatch);
