@@ -276,10 +276,8 @@ impl<'c> ShardPeriods<'c> {
             let bucket = self.shard.buckets.as_slice().get(at(bucket)).expect("numbers come from this shard");
             total.buckets.push(bucket_total(self.shard, bucket));
         }
-        // P(0) of a catalog that compiled does not overflow: rating opened no bucket where it does.
-        if self.close.complete(total).is_err() {
-            total.buckets.sort_by(|a, b| (a.charge, &a.group, a.cell).cmp(&(b.charge, &b.group, b.cell)));
-        }
+        // A broken law if not: a bill must not silently lose what is owed without usage.
+        self.close.complete(total).expect("P(0) is one flat amount, which its type bounds");
         true
     }
 }
