@@ -89,6 +89,7 @@ impl Appender<'_> {
                 Verdict::Rated => Acceptance::Rated,
                 Verdict::Unmetered => Acceptance::Unmetered,
                 Verdict::Unpriced(reason) => Acceptance::Unpriced(reason),
+                Verdict::LateRefused => Acceptance::LateRefused,
                 Verdict::Duplicate | Verdict::Conflict => {
                     self.batch.row_of.push(NOT_ACCEPTED);
                     continue;

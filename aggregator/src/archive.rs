@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use weir_model::catalog::Catalog;
 use weir_model::event::Chunk;
-use weir_model::rated::{CustomerPeriod, SettlementRow, ShardOutput};
+use weir_model::rated::{CustomerPeriod, OpenedBucket, SettlementRow, ShardOutput};
 
 use crate::append::{Appender, Batch, check};
 use crate::buckets::Directory;
@@ -148,7 +148,18 @@ impl Archive {
         })
     }
 
-    /// Takes a settlement row; they come after the last chunk, in an order that the log alone decides.
+    /// Takes a bucket that a close opened: the next of `shard`, like those that batches open.
+    pub fn opened(&mut self, shard: u16, bucket: &OpenedBucket) -> Result<(), ArchiveError> {
+        self.while_sound(|archive| {
+            if archive.settings.contents == Contents::TotalsOnly {
+                return Ok(());
+            }
+            archive.directory.open(usize::from(shard), bucket).map_err(|what| ArchiveError::Closing { what })
+        })
+    }
+
+    /// Takes a row that a close caused, where the close stands in the log; the rows of one close come in an order that the
+    /// log alone decides.
     pub fn settle(&mut self, row: &SettlementRow) -> Result<(), ArchiveError> {
         self.while_sound(|archive| {
             if archive.settings.contents == Contents::TotalsOnly {

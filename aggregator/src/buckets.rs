@@ -11,7 +11,7 @@ use arrow_schema::ArrowError;
 use weir_model::catalog::ChargeIdx;
 use weir_model::price::CellIdx;
 use weir_model::rated::OpenedBucket;
-use weir_model::time::Period;
+use weir_model::time::{Instant, Period};
 
 use crate::catalog::{Charges, Presence, write_cell, write_group};
 use crate::columns::{NO_TEXT, Ranking, at, instants};
@@ -25,8 +25,8 @@ pub(crate) struct Bucket {
     pub(crate) charge: ChargeIdx,
     pub(crate) group: TextId,
     pub(crate) cell: TextId,
-    /// Index in [`BucketTexts::periods`].
-    period: u32,
+    /// Index in [`BucketTexts::times`].
+    time: u32,
 }
 
 /// A bucket by its nouns.
@@ -35,8 +35,16 @@ pub(crate) struct BucketKey<'a, S> {
     pub(crate) customer: &'a str,
     pub(crate) charge: ChargeIdx,
     pub(crate) group: &'a [S],
-    pub(crate) cell: CellIdx,
+    /// The price version at the bucket's start, and its cell.
+    pub(crate) cell: (u32, CellIdx),
+    pub(crate) time: BucketTime,
+}
+
+/// The period of a bucket, and when the part of it begins that the bucket is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct BucketTime {
     pub(crate) period: Period,
+    pub(crate) segment_start: Instant,
 }
 
 /// Texts and periods of buckets.
@@ -45,9 +53,9 @@ pub(crate) struct BucketTexts {
     customers: Interner,
     groups: Interner,
     cells: Interner,
-    cell_ids: HashMap<(ChargeIdx, CellIdx), TextId>,
-    periods: Vec<(Period, PartitionId)>,
-    period_ids: HashMap<Period, u32>,
+    cell_ids: HashMap<(ChargeIdx, u32, CellIdx), TextId>,
+    times: Vec<(BucketTime, PartitionId)>,
+    time_ids: HashMap<BucketTime, u32>,
     pub(crate) partitions: Partitions,
     /// Text being made.
     scratch: String,
@@ -71,8 +79,8 @@ impl BucketTexts {
             groups: Interner::default(),
             cells: Interner::default(),
             cell_ids: HashMap::new(),
-            periods: Vec::new(),
-            period_ids: HashMap::new(),
+            times: Vec::new(),
+            time_ids: HashMap::new(),
             partitions: Partitions::new(Granularity::Period),
             scratch: String::new(),
         }
@@ -85,38 +93,40 @@ impl BucketTexts {
             Presence::Present => self.groups.intern(self.scratch.as_bytes()).ok_or(TOO_MANY)?,
             Presence::Absent => NO_TEXT,
         };
-        let cell = match self.cell_ids.get(&(key.charge, key.cell)) {
+        let (version, cell) = key.cell;
+        let cell_key = (key.charge, version, cell);
+        let cell = match self.cell_ids.get(&cell_key) {
             Some(&id) => id,
             None => {
                 let id = match write_cell(&mut self.scratch, charge, key.cell)? {
                     Presence::Present => self.cells.intern(self.scratch.as_bytes()).ok_or(TOO_MANY)?,
                     Presence::Absent => NO_TEXT,
                 };
-                self.cell_ids.insert((key.charge, key.cell), id);
+                self.cell_ids.insert(cell_key, id);
                 id
             }
         };
         let customer = self.customers.intern(key.customer.as_bytes()).ok_or(TOO_MANY)?;
-        Ok(Bucket { customer, charge: key.charge, group, cell, period: self.period_id(key.period)? })
+        Ok(Bucket { customer, charge: key.charge, group, cell, time: self.time_id(key.time)? })
     }
 
-    /// The period of a bucket.
-    pub(crate) fn period(&self, bucket: &Bucket) -> Period {
-        self.periods[at(bucket.period)].0
+    /// The period and segment of a bucket.
+    pub(crate) fn time(&self, bucket: &Bucket) -> BucketTime {
+        self.times[at(bucket.time)].0
     }
 
     /// The partition of a bucket: its period's start.
     pub(crate) fn partition(&self, bucket: &Bucket) -> PartitionId {
-        self.periods[at(bucket.period)].1
+        self.times[at(bucket.time)].1
     }
 
-    fn period_id(&mut self, period: Period) -> Result<u32, &'static str> {
-        if let Some(&id) = self.period_ids.get(&period) {
+    fn time_id(&mut self, time: BucketTime) -> Result<u32, &'static str> {
+        if let Some(&id) = self.time_ids.get(&time) {
             return Ok(id);
         }
-        let id = u32::try_from(self.periods.len()).map_err(|_| TOO_MANY)?;
-        self.periods.push((period, self.partitions.of(period.start)));
-        self.period_ids.insert(period, id);
+        let id = u32::try_from(self.times.len()).map_err(|_| TOO_MANY)?;
+        self.times.push((time, self.partitions.of(time.period.start)));
+        self.time_ids.insert(time, id);
         Ok(id)
     }
 }
@@ -140,8 +150,10 @@ impl Directory {
 
     /// Enters a bucket that no number of a shard stands for; its index.
     pub(crate) fn enter(&mut self, opened: &OpenedBucket) -> Result<u32, &'static str> {
-        let OpenedBucket { customer, charge, group, cell, period } = opened;
-        let key = BucketKey { customer, charge: *charge, group, cell: *cell, period: *period };
+        let OpenedBucket { customer, charge, group, cell, period, start } = opened;
+        let version = self.texts.charges.get(*charge).map_or(0, |charge| charge.version_at(*start));
+        let time = BucketTime { period: *period, segment_start: *start };
+        let key = BucketKey { customer, charge: *charge, group, cell: (version, *cell), time };
         let bucket = self.texts.bucket(key)?;
         let index = u32::try_from(self.buckets.len()).map_err(|_| TOO_MANY)?;
         self.buckets.push(bucket);
@@ -175,6 +187,7 @@ pub(crate) struct BucketColumns {
     pub(crate) cell: ArrayRef,
     pub(crate) period_start: ArrayRef,
     pub(crate) period_end: ArrayRef,
+    pub(crate) segment_start: ArrayRef,
     pub(crate) currency: ArrayRef,
 }
 
@@ -201,14 +214,16 @@ impl BucketRanks {
 
     pub(crate) fn columns(&self, texts: &BucketTexts, buckets: &[Bucket]) -> Result<BucketColumns, ArrowError> {
         let charges = || buckets.iter().map(|bucket| bucket.charge);
+        let times = || buckets.iter().map(|bucket| texts.time(bucket));
         Ok(BucketColumns {
             customer: self.customers.column(buckets.iter().map(|bucket| bucket.customer))?,
             plan: texts.charges.plan.column(charges())?,
             charge: texts.charges.charge.column(charges())?,
             group: self.groups.column(buckets.iter().map(|bucket| bucket.group))?,
             cell: self.cells.column(buckets.iter().map(|bucket| bucket.cell))?,
-            period_start: instants(buckets.iter().map(|bucket| texts.period(bucket).start.micros())),
-            period_end: instants(buckets.iter().map(|bucket| texts.period(bucket).end.micros())),
+            period_start: instants(times().map(|time| time.period.start.micros())),
+            period_end: instants(times().map(|time| time.period.end.micros())),
+            segment_start: instants(times().map(|time| time.segment_start.micros())),
             currency: texts.charges.currency.column(charges())?,
         })
     }

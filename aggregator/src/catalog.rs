@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_schema::ArrowError;
-use weir_model::catalog::{Catalog, Charge, ChargeIdx};
-use weir_model::number::{QUANTITY_SCALE_MAX, Quantity, Scale};
-use weir_model::price::{CellIdx, Price};
+use weir_model::catalog::{Catalog, Charge, ChargeIdx, Meter};
+use weir_model::charge::Measured;
+use weir_model::number::{QUANTITY_SCALE_MAX, Quantity};
+use weir_model::price::{Capacity, CellIdx, CellPart, Leaf};
 
 use crate::columns::{dictionary, text_values};
 
@@ -19,7 +20,6 @@ pub(crate) struct Charges {
     pub(crate) charge: NameColumn,
     pub(crate) meter: NameColumn,
     pub(crate) currency: NameColumn,
-    scales: Vec<Scale>,
 }
 
 /// One name for each charge, as keys into the distinct names in their order.
@@ -31,17 +31,14 @@ pub(crate) struct NameColumn {
 impl Charges {
     pub(crate) fn new(catalog: Arc<Catalog>) -> Charges {
         let plan_of = |charge: &Charge| catalog.plans.get(charge.plan.at());
-        let meter_of = |charge: &Charge| catalog.meters.get(charge.meter.at());
         let column = |name: &dyn Fn(&Charge) -> Option<String>| {
             NameColumn::new(catalog.charges.iter().map(|charge| name(charge).unwrap_or_default()).collect())
         };
         let plan = column(&|charge| plan_of(charge).map(|plan| plan.name.clone()));
         let charge = column(&|charge| Some(charge.name.clone()));
-        let meter = column(&|charge| meter_of(charge).map(|meter| meter.name.clone()));
+        let meter = column(&|charge| catalog.meters.get(charge.meter.at()).map(|meter| meter.name.clone()));
         let currency = column(&|charge| plan_of(charge).map(|plan| plan.currency.code().to_owned()));
-        let scales = catalog.charges.iter().map(|charge| meter_of(charge).map(|meter| meter.scale).unwrap_or_default());
-        let scales = scales.collect();
-        Charges { plan, charge, meter, currency, scales, catalog }
+        Charges { plan, charge, meter, currency, catalog }
     }
 
     /// The charge, if the catalog has it.
@@ -49,17 +46,48 @@ impl Charges {
         self.catalog.charges.get(charge.at())
     }
 
-    /// Decimals of the charge's meter.
-    pub(crate) fn scale(&self, charge: ChargeIdx) -> Scale {
-        self.scales.get(charge.at()).copied().unwrap_or_default()
+    fn meter_of(&self, charge: ChargeIdx) -> Option<&Meter> {
+        self.catalog.meters.get(self.get(charge)?.meter.at())
     }
 
-    /// A quantity of the charge's meter at 12 decimals; `None` if that is beyond 38 digits.
+    /// The capacity price of a charge that has one: the quantities of its resources do not add up.
+    pub(crate) fn capacity(&self, charge: ChargeIdx) -> Option<&Capacity> {
+        match self.get(charge)?.versions.first()?.price.leaf(CellIdx::ONLY)? {
+            Leaf::Capacity(capacity) => Some(capacity),
+            _ => None,
+        }
+    }
+
+    /// An event's quantity at the charge's meter at 12 decimals; `None` if that is beyond 38 digits.
     pub(crate) fn widen(&self, charge: ChargeIdx, quantity: Quantity) -> Option<i128> {
         const LIMIT: i128 = 10_i128.pow(38);
-        let factor = 10_i128.checked_pow(u32::from(QUANTITY_SCALE_MAX.checked_sub(self.scale(charge).decimals())?))?;
+        let scale = self.meter_of(charge)?.scale;
+        let factor = 10_i128.checked_pow(u32::from(QUANTITY_SCALE_MAX.checked_sub(scale.decimals())?))?;
         let scaled = quantity.scaled().checked_mul(factor)?;
         (-LIMIT < scaled && scaled < LIMIT).then_some(scaled)
+    }
+
+    /// A bucket's quantity at 12 decimals; `None` if that is beyond 38 digits, and for resources.
+    pub(crate) fn quantity(&self, charge: ChargeIdx, measured: &Measured) -> Option<i128> {
+        match measured {
+            Measured::ByResource(_) => None,
+            // A bucket's parts add up to what the shard has found to fit.
+            _ => self.meter_of(charge)?.quantity_at_finest(measured.quantity().ok()?),
+        }
+    }
+
+    /// A bucket's quantity as text; for resources each with its name, in the price's order.
+    pub(crate) fn quantity_text(&self, charge: ChargeIdx, measured: &Measured) -> String {
+        let Measured::ByResource(quantities) = measured else {
+            let text = |meter: &Meter| meter.quantity_text(measured.quantity().unwrap_or_default());
+            return self.meter_of(charge).map(text).unwrap_or_default();
+        };
+        let (Some(capacity), Some(charge)) = (self.capacity(charge), self.get(charge)) else { return String::new() };
+        let meters = std::iter::once(charge.meter).chain(charge.further.iter().map(|further| further.meter));
+        let meters = meters.filter_map(|meter| self.catalog.meters.get(meter.at()));
+        let resources = capacity.resources.iter().zip(meters).zip(quantities);
+        let texts = resources.map(|((name, meter), quantity)| format!("{name}={}", meter.quantity_text(*quantity)));
+        texts.collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -105,21 +133,27 @@ pub(crate) fn write_group<S: AsRef<str>>(
     Ok(if values.is_empty() { Presence::Absent } else { Presence::Present })
 }
 
-/// Writes the matrix cell as a JSON object, `{}` for `otherwise`. [`Presence::Absent`] without a matrix. `Err`: no such
-/// cell.
-pub(crate) fn write_cell(out: &mut String, charge: &Charge, cell: CellIdx) -> Result<Presence, &'static str> {
-    let Price::Matrix(matrix) = &charge.price else { return Ok(Presence::Absent) };
-    let when = if cell == CellIdx::OTHERWISE {
-        &[][..]
-    } else {
-        let position = usize::try_from(cell.0).ok();
-        let found = position.and_then(|position| matrix.cells().get(position));
-        &found.ok_or("a bucket's matrix has no such cell")?.when
-    };
-    let names = matrix.dimensions.iter().map(|dimension| dimension.name.as_str());
-    write_object(out, names.zip(when.iter().map(String::as_str)));
-    Ok(Presence::Present)
+/// Writes the cell of a price version as a JSON object: the values that chose a matrix's cell, none for `otherwise`, and
+/// under `window` a schedule's window, `""` outside all of them. [`Presence::Absent`] for a price without cells. `Err`: no
+/// such cell.
+pub(crate) fn write_cell(
+    out: &mut String,
+    charge: &Charge,
+    (version, cell): (u32, CellIdx),
+) -> Result<Presence, &'static str> {
+    let price = usize::try_from(version).ok().and_then(|version| charge.versions.get(version)).map(|v| &v.price);
+    let price = price.filter(|price| price.leaf(cell).is_some()).ok_or("a bucket's price has no such cell")?;
+    let place = price.place(cell);
+    let members = place.iter().filter_map(|part| match part {
+        CellPart::Dimension(name, value) => Some((name.as_str(), value.as_deref()?)),
+        CellPart::Window(window) => Some((WINDOW, window.as_deref().unwrap_or_default())),
+    });
+    write_object(out, members);
+    Ok(if place.is_empty() { Presence::Absent } else { Presence::Present })
 }
+
+/// Key of a schedule's window in the text of a cell.
+const WINDOW: &str = "window";
 
 /// Whether a bucket has such a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

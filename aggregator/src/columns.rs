@@ -128,13 +128,8 @@ pub(crate) fn amounts(scaled: impl Iterator<Item = i128>) -> Result<ArrayRef, Ar
     decimals(Decimal128Array::from_iter_values(scaled), AMOUNT_SCALE)
 }
 
-/// Quantities at 12 decimals.
-pub(crate) fn quantities(scaled: impl Iterator<Item = i128>) -> Result<ArrayRef, ArrowError> {
-    decimals(Decimal128Array::from_iter_values(scaled), QUANTITY_SCALE_MAX)
-}
-
-/// Quantities at 12 decimals, some of which may not fit.
-pub(crate) fn optional_quantities(scaled: impl Iterator<Item = Option<i128>>) -> Result<ArrayRef, ArrowError> {
+/// Quantities at 12 decimals; `None` where there is none that fits.
+pub(crate) fn quantities(scaled: impl Iterator<Item = Option<i128>>) -> Result<ArrayRef, ArrowError> {
     decimals(scaled.collect(), QUANTITY_SCALE_MAX)
 }
 

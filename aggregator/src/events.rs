@@ -22,6 +22,7 @@ pub(crate) enum Acceptance {
     Rated,
     Unmetered,
     Unpriced(UnpricedReason),
+    LateRefused,
 }
 
 /// Where an event stands in the input.
@@ -256,13 +257,14 @@ struct EventRanks {
     types: Ranking,
 }
 
-const VERDICTS: [&str; 3] = ["rated", "unpriced", "unmetered"];
+const VERDICTS: [&str; 4] = ["rated", "unpriced", "unmetered", "late_refused"];
 
 fn verdict_key(acceptance: Acceptance) -> i32 {
     match acceptance {
         Acceptance::Rated => 0,
         Acceptance::Unpriced(_) => 1,
         Acceptance::Unmetered => 2,
+        Acceptance::LateRefused => 3,
     }
 }
 

@@ -36,7 +36,7 @@ impl RatedRow {
         RatedRow { quantity, amount, event, bucket }
     }
 
-    /// A part's share of what rating parts by themselves missed.
+    /// What a close adds to a bucket: a part's share of what rating it by itself missed, or what rolled over.
     pub(crate) fn settlement(bucket: u32, amount: Amount) -> RatedRow {
         RatedRow { quantity: 0, amount, event: NO_EVENT, bucket }
     }
@@ -141,6 +141,9 @@ impl RatedBuffer {
         let events = || events.iter().map(Option::as_ref);
         let bucket = ranks.columns(&from.directory.texts, &buckets)?;
         let file_key = |event: Option<&EventRow>| event.and_then(|event| i32::try_from(event.file).ok()).unwrap_or(-1);
+        let charges = &from.directory.texts.charges;
+        let quantity =
+            |(row, bucket): (&RatedRow, &Bucket)| charges.capacity(bucket.charge).is_none().then_some(row.quantity);
         let kinds = events().map(|event| i32::from(event.is_none())).collect();
         Ok(vec![
             dictionary(events().map(file_key).collect(), from.inputs)?,
@@ -153,8 +156,9 @@ impl RatedBuffer {
             bucket.cell,
             bucket.period_start,
             bucket.period_end,
+            bucket.segment_start,
             columns::optional_instants(events().map(|event| event.map(|event| event.time))),
-            columns::quantities(rows.iter().map(|row| row.quantity))?,
+            columns::quantities(rows.iter().zip(&buckets).map(quantity))?,
             columns::amounts(rows.iter().map(|row| row.amount.scaled()))?,
             bucket.currency,
             dictionary(kinds, &text_values(["usage", "settlement"]))?,

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::ArrowError;
-use weir_model::number::{Amount, Quantity};
+use weir_model::charge::Measured;
+use weir_model::number::Amount;
 use weir_model::rated::{BucketTotal, CustomerPeriod};
+use weir_model::time::Instant;
 
-use crate::buckets::{Bucket, BucketKey, BucketRanks, BucketTexts};
+use crate::buckets::{Bucket, BucketKey, BucketRanks, BucketTexts, BucketTime};
 use crate::columns;
 use crate::error::ArchiveError;
 use crate::files::{Files, PartName, TableReport};
@@ -16,10 +18,11 @@ use crate::partitions;
 use crate::table::{SLICE_ROWS, Table};
 
 /// A buffered total.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct TotalRow {
-    quantity: Quantity,
+    measured: Measured,
     amount: Amount,
+    without_usage: Amount,
     digest: u128,
     events: u64,
     bucket: Bucket,
@@ -43,18 +46,23 @@ impl TotalBuffer {
 
     /// Buffers the buckets of one customer and period. `Err` says what the catalog contradicts.
     pub(crate) fn push(&mut self, texts: &mut BucketTexts, totals: &CustomerPeriod) -> Result<(), &'static str> {
-        let CustomerPeriod { customer, period, sealed, .. } = totals;
-        for total in &totals.buckets {
-            let BucketTotal { charge, group, cell, quantity, events, amount, digest } = total;
-            let key = BucketKey { customer, charge: *charge, group, cell: *cell, period: *period };
-            self.rows.push(TotalRow {
-                quantity: *quantity,
-                amount: *amount,
-                digest: digest.0,
-                events: *events,
-                bucket: texts.bucket(key)?,
-                sealed: *sealed,
-            });
+        for segment in &totals.segments {
+            let time = BucketTime { period: totals.period, segment_start: segment.active.start };
+            for total in &segment.buckets {
+                let BucketTotal { charge, group, cell, terms, measured, events, amount, without_usage, digest, .. } = total;
+                let version = terms.versions.first().map_or(0, |(version, _)| *version);
+                let cell = (version, *cell);
+                let key = BucketKey { customer: &totals.customer, charge: *charge, group, cell, time };
+                self.rows.push(TotalRow {
+                    measured: measured.clone(),
+                    amount: *amount,
+                    without_usage: *without_usage,
+                    digest: digest.0,
+                    events: *events,
+                    bucket: texts.bucket(key)?,
+                    sealed: totals.seal.is_sealed(),
+                });
+            }
         }
         Ok(())
     }
@@ -86,7 +94,7 @@ impl TotalBuffer {
     }
 }
 
-fn sort_key(texts: &BucketTexts, ranks: &BucketRanks, bucket: &Bucket) -> ([u32; 5], i64) {
+fn sort_key(texts: &BucketTexts, ranks: &BucketRanks, bucket: &Bucket) -> ([u32; 5], [Instant; 2]) {
     let charges = &texts.charges;
     let names = [
         ranks.customer(bucket),
@@ -95,28 +103,33 @@ fn sort_key(texts: &BucketTexts, ranks: &BucketRanks, bucket: &Bucket) -> ([u32;
         ranks.group(bucket),
         ranks.cell(bucket),
     ];
-    (names, texts.period(bucket).start.micros())
+    let BucketTime { period, segment_start } = texts.time(bucket);
+    (names, [period.start, segment_start])
 }
 
 /// In the order of `schema::totals`.
 fn columns(rows: &[TotalRow], texts: &BucketTexts, ranks: &BucketRanks) -> Result<Vec<ArrayRef>, ArrowError> {
     let buckets: Vec<Bucket> = rows.iter().map(|row| row.bucket).collect();
     let bucket = ranks.columns(texts, &buckets)?;
-    let quantity_text = |row: &TotalRow| row.quantity.to_text(texts.charges.scale(row.bucket.charge));
+    let charges = &texts.charges;
     Ok(vec![
         bucket.customer,
         bucket.plan,
         bucket.charge,
-        texts.charges.meter.column(buckets.iter().map(|bucket| bucket.charge))?,
+        charges.meter.column(buckets.iter().map(|bucket| bucket.charge))?,
         bucket.group,
         bucket.cell,
         bucket.period_start,
         bucket.period_end,
+        bucket.segment_start,
         Arc::new(rows.iter().map(|row| Some(row.sealed)).collect::<BooleanArray>()),
-        columns::optional_quantities(rows.iter().map(|row| texts.charges.widen(row.bucket.charge, row.quantity)))?,
-        Arc::new(StringArray::from_iter_values(rows.iter().map(quantity_text))),
+        columns::quantities(rows.iter().map(|row| charges.quantity(row.bucket.charge, &row.measured)))?,
+        Arc::new(StringArray::from_iter_values(
+            rows.iter().map(|row| charges.quantity_text(row.bucket.charge, &row.measured)),
+        )),
         Arc::new(rows.iter().map(|row| row.events).collect::<UInt64Array>()),
         columns::amounts(rows.iter().map(|row| row.amount.scaled()))?,
+        columns::amounts(rows.iter().map(|row| row.without_usage.scaled()))?,
         bucket.currency,
         columns::hashes(rows.iter().map(|row| Some(row.digest)))?,
     ])

@@ -76,6 +76,8 @@ pub struct Reader {
     current: Option<Current>,
     /// Inputs opened so far; the current one is the last of them.
     opened: usize,
+    /// Inputs from here on are not read yet.
+    pause_before: usize,
     sequence: u64,
     bytes_read: Arc<AtomicU64>,
     empty: Vec<String>,
@@ -108,6 +110,7 @@ impl Reader {
             return Err(InputError::MappingMissing { name: table.name.clone(), format: table.format.name() });
         }
         Ok(Reader {
+            pause_before: inputs.len(),
             inputs,
             mapping,
             settings,
@@ -119,8 +122,18 @@ impl Reader {
         })
     }
 
+    /// Reads no further than to the input with this number, until told otherwise.
+    pub fn pause_before(&mut self, input: usize) {
+        self.pause_before = input.min(self.inputs.len());
+    }
+
+    /// The sequence number of the next chunk.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
     /// Fills `chunk`, which the caller has cleared, with the next whole records in log order; sets its sequence, file and
-    /// first position. `None` at the end, and after an error: what was read before it may be incomplete.
+    /// first position. `None` at the end or pause, and after an error: what was read before it may be incomplete.
     pub fn next(&mut self, chunk: &mut Chunk) -> Result<Option<Piece>, InputError> {
         let piece = self.advance(chunk);
         if piece.is_err() {
@@ -158,7 +171,8 @@ impl Reader {
     fn advance(&mut self, chunk: &mut Chunk) -> Result<Option<Piece>, InputError> {
         loop {
             let Some(current) = &mut self.current else {
-                let Some(input) = self.inputs.get(self.opened) else { return Ok(None) };
+                let readable = self.inputs.get(..self.pause_before).unwrap_or_default();
+                let Some(input) = readable.get(self.opened) else { return Ok(None) };
                 let content = self.content(input)?;
                 self.current = Some(Current { content, records: 0 });
                 self.opened += 1;

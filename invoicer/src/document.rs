@@ -1,114 +1,71 @@
-//! How a period's totals become a document. Two ways that must agree: [`invoiced`] computes only the total, without
-//! allocating per line; [`build`] writes every line out.
+//! How a customer's period becomes a document: who, when, and the lines that its [`Figure`]s stand for.
 //!
-//! Owns: which lines there are, rounding (c) of each, the details and their shares, dates. Keeps L5, L6, L8, L9.
+//! Owns: the head of documents, their dates and totals, and whether there is one at all. Does not own: the amounts of lines
+//! (`figures`), what explains them (`items`, `details`), what earlier documents have billed (`biller`). Keeps L5, L6, L8, L9.
 //!
-//! Lines: a fee for each fee of the plan, pro-rated if the customer had the plan for a part of the period; then one usage line
-//! for each charge and group. A line without usage that owes nothing is left out; a document without lines does not exist.
+//! [`invoiced`] computes only the total, without writing a line out; [`draft`] writes everything. Both read the same figures.
 
 mod details;
+mod figures;
+mod items;
+mod quantity;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
-use weir_model::calendar::prorate;
-use weir_model::catalog::{Account, Catalog, Charge, Customer, Fee, Meter, Plan};
+use weir_model::catalog::{Account, Catalog, Charge, ChargeIdx, Customer, Plan};
 use weir_model::currency::Currency;
-use weir_model::hash::Digest;
-use weir_model::number::{Amount, Money, Overflow, Quantity};
-use weir_model::rated::{BucketTotal, CustomerPeriod};
-use weir_model::rounding::RoundingMode;
-use weir_model::time::Period;
+use weir_model::number::{Money, Overflow};
+use weir_model::rated::{CustomerPeriod, Segment};
+use weir_model::time::{Instant, Period};
 
 use crate::error::InvoiceError;
-use crate::invoice::{
-    Dimension, DocumentKind, FeeLine, Invoice, Line, Party, Recipient, ServicePeriod, Status, UsageLine, UsagePrice,
-};
+use crate::invoice::{DocumentKind, Invoice, Line, Party, Recipient, ServicePeriod, Status, Stretch};
 use crate::locale::Locale;
 use crate::numbering::InvoiceNumber;
 
-/// Rounding (c): what most invoices do.
-const LINE_ROUNDING: RoundingMode = RoundingMode::HalfAway;
+pub(crate) use figures::{Charged, Entry, Figure};
 
 /// Everything that the lines of one period refer to.
-struct Context<'a> {
-    catalog: &'a Catalog,
-    totals: &'a CustomerPeriod,
-    plan: &'a Plan,
+pub(crate) struct Context<'a> {
+    pub catalog: &'a Catalog,
+    pub period: &'a CustomerPeriod,
     customer: Option<&'a Customer>,
     account: Option<&'a Account>,
-    currency: Currency,
-    zone: &'a TimeZone,
+    pub currency: Currency,
+    pub zone: &'a TimeZone,
 }
 
-/// The net total of a period in its currency's minor unit: the sum of the rounded lines. Negative: a credit note.
-pub fn invoiced(catalog: &Catalog, totals: &CustomerPeriod) -> Result<Money, InvoiceError> {
-    let context = Context::new(catalog, totals)?;
-    let overflow = InvoiceError::overflow(&totals.customer);
+/// The net total of a period in its currency's minor unit: the sum of the rounded lines, whether it is sealed or not.
+/// Negative: a credit note. `None`: it has no document, because it has no line.
+///
+/// Summed over all sealed periods this is what all documents of all closes come to, because each later one bills differences.
+pub fn invoiced(catalog: &Catalog, period: &CustomerPeriod) -> Result<Option<Money>, InvoiceError> {
+    let context = Context::new(catalog, period)?;
+    let overflow = InvoiceError::overflow(&period.customer);
     let mut total = Money::zero(context.currency);
-    for fee in &context.plan.fees {
-        let exact = context.fee_amount(fee).map_err(&overflow)?;
-        total = total.checked_add(exact.to_money(context.currency, LINE_ROUNDING)).map_err(&overflow)?;
+    let mut stands = false;
+    for figure in context.figures() {
+        let figure = figure.map_err(&overflow)?;
+        stands |= figure.stands();
+        total = total.checked_add(figure.amount).map_err(&overflow)?;
     }
-    for buckets in billed_lines(totals) {
-        let exact = exact_sum(buckets).map_err(&overflow)?;
-        total = total.checked_add(exact.to_money(context.currency, LINE_ROUNDING)).map_err(&overflow)?;
-    }
-    Ok(total)
+    Ok(stands.then_some(total))
 }
 
-/// Whether the period has a document: it has a fee, or usage, or owes something without usage.
-pub fn is_billable(catalog: &Catalog, totals: &CustomerPeriod) -> bool {
-    let fees = catalog.plans.get(totals.plan.at()).is_some_and(|plan| !plan.fees.is_empty());
-    fees || billed_lines(totals).next().is_some()
-}
-
-/// The document of a period. With a number it is finalized, which only a sealed period's document can be; without one it
-/// is a draft.
-pub fn build(
-    catalog: &Catalog,
-    totals: &CustomerPeriod,
-    number: Option<InvoiceNumber>,
-) -> Result<Invoice, InvoiceError> {
-    let context = Context::new(catalog, totals)?;
-    if number.is_some() && !totals.sealed {
-        return Err(InvoiceError::NotSealed { customer: totals.customer.clone() });
-    }
+/// What a period's document would be if the period were closed as it is: it may still change, and has no number. `None`:
+/// there would be none.
+pub fn draft(catalog: &Catalog, period: &CustomerPeriod) -> Result<Option<Invoice>, InvoiceError> {
+    let context = Context::new(catalog, period)?;
     let lines = context.lines()?;
-    if lines.is_empty() {
-        return Err(InvoiceError::Empty { customer: totals.customer.clone() });
-    }
-    let overflow = InvoiceError::overflow(&totals.customer);
-    let sum = |sum: Money, line: &Line| sum.checked_add(line.amount());
-    let subtotal = lines.iter().try_fold(Money::zero(context.currency), sum).map_err(&overflow)?;
-    let owed = subtotal.minor() >= 0;
-    let magnitude = subtotal.minor().checked_abs().ok_or(Overflow).map_err(&overflow)?;
-    let issued_on = local_date(totals.period.end.to_timestamp(), context.zone);
-    Ok(Invoice {
-        kind: if owed { DocumentKind::Invoice } else { DocumentKind::CreditNote },
-        status: if number.is_some() { Status::Finalized } else { Status::Draft },
-        number,
-        locale: context.locale(),
-        seller: context.seller(),
-        customer: context.recipient(),
-        plan: context.plan.name.clone(),
-        currency: context.currency,
-        time_zone: context.zone.iana_name().unwrap_or("UTC").to_owned(),
-        issued_on,
-        due_on: context.due_on(issued_on),
-        period: service_period(&totals.period, context.zone),
-        active: context.is_partial().then(|| service_period(&totals.active, context.zone)),
-        lines,
-        subtotal,
-        total: Money::from_minor(magnitude, context.currency),
-    })
+    if lines.is_empty() { Ok(None) } else { context.document(lines).map(Some) }
 }
 
 impl<'a> Context<'a> {
-    fn new(catalog: &'a Catalog, totals: &'a CustomerPeriod) -> Result<Context<'a>, InvoiceError> {
-        let foreign = |what| InvoiceError::Foreign { customer: totals.customer.clone(), what };
-        let plan = catalog.plans.get(totals.plan.at()).ok_or_else(|| foreign("plan"))?;
-        let (customer, account) = match totals.declared {
+    /// Looks up what the period names. Fails if the catalog is another one, or prices in another currency than the account's.
+    pub fn new(catalog: &'a Catalog, period: &'a CustomerPeriod) -> Result<Context<'a>, InvoiceError> {
+        let foreign = |what| InvoiceError::Foreign { customer: period.customer.clone(), what };
+        let (customer, account) = match period.declared {
             Some(index) => {
                 let customer = catalog.customers.get(index.at()).ok_or_else(|| foreign("customer"))?;
                 let account = catalog.accounts.get(customer.account.at()).ok_or_else(|| foreign("account"))?;
@@ -116,78 +73,98 @@ impl<'a> Context<'a> {
             }
             None => (None, None),
         };
-        if let Some(account) = account.filter(|account| account.currency != plan.currency) {
-            return Err(InvoiceError::Currency {
-                customer: totals.customer.clone(),
-                account: account.currency,
-                plan: plan.name.clone(),
-                plan_currency: plan.currency,
-            });
+        let mut currency = account.map(|account| account.currency);
+        for segment in &period.segments {
+            let plan = catalog.plans.get(segment.plan.at()).ok_or_else(|| foreign("plan"))?;
+            let expected = *currency.get_or_insert(plan.currency);
+            if plan.currency != expected {
+                return Err(InvoiceError::Currency {
+                    customer: period.customer.clone(),
+                    account: expected,
+                    plan: plan.name.clone(),
+                    plan_currency: plan.currency,
+                });
+            }
+            let owned = |charge: ChargeIdx| catalog.charges.get(charge.at()).is_some_and(|c| c.plan == segment.plan);
+            if !segment.buckets.iter().all(|bucket| owned(bucket.charge)) {
+                return Err(foreign("charge"));
+            }
+            // A bill must not silently lose a bucket.
+            assert!(segment.buckets.is_sorted_by_key(|bucket| bucket.charge), "buckets are sorted by charge");
         }
         let zone = account.map_or(&catalog.time_zone, |account| &account.time_zone);
-        Ok(Context { catalog, totals, plan, customer, account, currency: plan.currency, zone })
+        let currency = currency.unwrap_or(catalog.currency);
+        Ok(Context { catalog, period, customer, account, currency, zone })
     }
 
-    fn is_partial(&self) -> bool {
-        self.totals.active != self.totals.period
-    }
-
-    fn fee_amount(&self, fee: &Fee) -> Result<Amount, Overflow> {
-        if !self.is_partial() {
-            return Ok(fee.amount);
-        }
-        prorate(fee.amount, &self.totals.active, &self.totals.period, self.plan.proration, self.zone)
-    }
-
-    fn lines(&self) -> Result<Vec<Line>, InvoiceError> {
+    /// The lines of the period as they stand now, from 1.
+    pub fn lines(&self) -> Result<Vec<Line>, InvoiceError> {
+        let overflow = InvoiceError::overflow(&self.period.customer);
         let mut lines = Vec::new();
-        let mut number = 0_u32;
-        for fee in &self.plan.fees {
-            number = number.saturating_add(1);
-            lines.push(Line::Fee(self.fee_line(number, fee)?));
+        for figure in self.figures() {
+            let figure = figure.map_err(&overflow)?;
+            if figure.stands() {
+                lines.push(self.line(&figure)?);
+            }
         }
-        for buckets in billed_lines(self.totals) {
-            number = number.saturating_add(1);
-            lines.push(Line::Usage(self.usage_line(number, buckets)?));
-        }
+        renumber(&mut lines);
         Ok(lines)
     }
 
-    fn fee_line(&self, line: u32, fee: &Fee) -> Result<FeeLine, InvoiceError> {
-        let exact_amount = self.fee_amount(fee).map_err(InvoiceError::overflow(&self.totals.customer))?;
-        Ok(FeeLine {
-            line,
-            name: fee.name.clone(),
-            period_amount: fee.amount,
-            exact_amount,
-            amount: exact_amount.to_money(self.currency, LINE_ROUNDING),
+    /// A document of these lines, as a draft.
+    pub fn document(&self, lines: Vec<Line>) -> Result<Invoice, InvoiceError> {
+        let overflow = InvoiceError::overflow(&self.period.customer);
+        let subtotal = sum(&lines, self.currency).map_err(&overflow)?;
+        let total = magnitude(subtotal).map_err(&overflow)?;
+        let issued_on = local_date(self.period.period.end.to_timestamp(), self.zone);
+        Ok(Invoice {
+            kind: if subtotal.minor() < 0 { DocumentKind::CreditNote } else { DocumentKind::Invoice },
+            status: Status::Draft,
+            number: None,
+            locale: self.locale(),
+            seller: self.seller(),
+            customer: self.recipient(),
+            currency: self.currency,
+            time_zone: self.zone.iana_name().unwrap_or("UTC").to_owned(),
+            issued_on,
+            due_on: self.due_on(issued_on),
+            period: self.service_period(&self.period.period),
+            segments: self.period.segments.iter().map(|segment| self.stretch(segment)).collect(),
+            lines,
+            subtotal,
+            total,
         })
     }
 
-    /// `buckets` are those of one charge and group: at least one.
-    fn usage_line(&self, line: u32, buckets: &[BucketTotal]) -> Result<UsageLine, InvoiceError> {
-        let foreign = |what| InvoiceError::Foreign { customer: self.totals.customer.clone(), what };
-        let first = buckets.first().ok_or_else(|| foreign("bucket"))?;
-        let charge = self.catalog.charges.get(first.charge.at()).ok_or_else(|| foreign("charge"))?;
-        let meter = self.catalog.meters.get(charge.meter.at()).ok_or_else(|| foreign("meter"))?;
-        let overflow = InvoiceError::overflow(&self.totals.customer);
-        let exact_amount = exact_sum(buckets).map_err(&overflow)?;
-        let amount = exact_amount.to_money(self.currency, LINE_ROUNDING);
-        Ok(UsageLine {
-            line,
-            charge: charge.name.clone(),
-            meter: meter.name.clone(),
-            aggregation: meter.aggregation.name(),
-            price: UsagePrice { name: charge.price_name.clone(), model: charge.price.model() },
-            group: group(charge, first),
-            quantity: quantity(meter, buckets).map_err(&overflow)?,
-            unit: meter.name.clone(),
-            events: buckets.iter().fold(0, |events, bucket| bucket.events.saturating_add(events)),
-            digest: buckets.iter().fold(Digest::default(), |digest, bucket| digest.plus(bucket.digest)),
-            exact_amount,
-            amount,
-            details: details::details(self, charge, meter, buckets, amount)?,
-        })
+    /// A document about this period that is issued at a later close, still without lines.
+    pub fn note(&self, closed_at: Instant) -> Result<Invoice, InvoiceError> {
+        let issued_on = local_date(closed_at.to_timestamp(), self.zone);
+        let empty = self.document(Vec::new())?;
+        Ok(Invoice { kind: DocumentKind::DebitNote, issued_on, due_on: self.due_on(issued_on), ..empty })
+    }
+
+    /// A segment's plan and its part of the period.
+    pub fn stretch(&self, segment: &Segment) -> Stretch {
+        Stretch { plan: self.plan(segment).name.clone(), active: self.service_period(&segment.active) }
+    }
+
+    /// A stretch of time with the local dates that it touches.
+    pub fn service_period(&self, period: &Period) -> ServicePeriod {
+        let last = period.end.micros().saturating_sub(1).max(period.start.micros());
+        ServicePeriod {
+            start_at: period.start,
+            end_at: period.end,
+            first_on: local_date(period.start.to_timestamp(), self.zone),
+            last_on: local_date(Instant::from_micros(last).to_timestamp(), self.zone),
+        }
+    }
+
+    fn plan(&self, segment: &Segment) -> &'a Plan {
+        self.catalog.plans.get(segment.plan.at()).expect("looked up when the context was made")
+    }
+
+    pub(crate) fn charge(&self, index: ChargeIdx) -> &'a Charge {
+        self.catalog.charges.get(index.at()).expect("plans name charges of their catalog")
     }
 
     fn due_on(&self, issued_on: Date) -> Date {
@@ -211,7 +188,7 @@ impl<'a> Context<'a> {
     }
 
     fn recipient(&self) -> Recipient {
-        let id = &self.totals.customer;
+        let id = &self.period.customer;
         Recipient {
             id: id.clone(),
             name: self.customer.and_then(|customer| customer.name.as_ref()).unwrap_or(id).clone(),
@@ -222,42 +199,43 @@ impl<'a> Context<'a> {
     }
 }
 
-/// The buckets of each usage line: they are sorted, so those of one charge and group stand together.
-fn billed_lines(totals: &CustomerPeriod) -> impl Iterator<Item = &[BucketTotal]> {
-    let lines = totals.buckets.chunk_by(|a, b| a.charge == b.charge && a.group == b.group);
-    lines.filter(|buckets| buckets.iter().any(|bucket| bucket.events > 0 || bucket.amount != Amount::ZERO))
-}
-
-fn exact_sum(buckets: &[BucketTotal]) -> Result<Amount, Overflow> {
-    buckets.iter().try_fold(Amount::ZERO, |sum, bucket| sum.checked_add(bucket.amount))
-}
-
-fn group(charge: &Charge, bucket: &BucketTotal) -> Vec<Dimension> {
-    let pair = |(dimension, value): (&weir_model::catalog::Dimension, &String)| Dimension {
-        dimension: dimension.name.clone(),
-        value: value.clone(),
-    };
-    charge.group_by.iter().zip(&bucket.group).map(pair).collect()
-}
-
-/// The line's quantity. Counts and sums of several cells add up; the greatest value of one cell and of another do not.
-fn quantity(meter: &Meter, buckets: &[BucketTotal]) -> Result<Option<String>, Overflow> {
-    if buckets.len() > 1 && !meter.aggregation.is_additive() {
-        return Ok(None);
+impl Invoice {
+    /// Appends lines to a document that has no number yet.
+    pub(crate) fn append(&mut self, mut lines: Vec<Line>) -> Result<(), InvoiceError> {
+        self.lines.append(&mut lines);
+        renumber(&mut self.lines);
+        let overflow = InvoiceError::overflow(&self.customer.id);
+        self.subtotal = sum(&self.lines, self.currency).map_err(&overflow)?;
+        self.total = magnitude(self.subtotal).map_err(&overflow)?;
+        self.kind = match self.kind {
+            _ if self.subtotal.minor() < 0 => DocumentKind::CreditNote,
+            // Lines may have made up for what made it a credit note.
+            DocumentKind::CreditNote => DocumentKind::Invoice,
+            kind => kind,
+        };
+        Ok(())
     }
-    let add = |sum: Quantity, bucket: &BucketTotal| sum.checked_add(bucket.quantity);
-    let sum = buckets.iter().try_fold(Quantity::ZERO, add)?;
-    Ok(Some(sum.to_text(meter.scale)))
+
+    /// The document as it will never change again.
+    pub(crate) fn finalized(mut self, number: InvoiceNumber) -> Invoice {
+        self.status = Status::Finalized;
+        self.number = Some(number);
+        self
+    }
 }
 
-fn service_period(period: &Period, zone: &TimeZone) -> ServicePeriod {
-    let last = period.end.micros().saturating_sub(1).max(period.start.micros());
-    ServicePeriod {
-        start_at: period.start,
-        end_at: period.end,
-        first_on: local_date(period.start.to_timestamp(), zone),
-        last_on: local_date(weir_model::time::Instant::from_micros(last).to_timestamp(), zone),
+fn renumber(lines: &mut [Line]) {
+    for (number, line) in (1_u32..).zip(lines) {
+        line.line = number;
     }
+}
+
+fn sum(lines: &[Line], currency: Currency) -> Result<Money, Overflow> {
+    lines.iter().try_fold(Money::zero(currency), |sum, line| sum.checked_add(line.amount))
+}
+
+fn magnitude(money: Money) -> Result<Money, Overflow> {
+    money.minor().checked_abs().map(|minor| Money::from_minor(minor, money.currency())).ok_or(Overflow)
 }
 
 fn local_date(at: Timestamp, zone: &TimeZone) -> Date {

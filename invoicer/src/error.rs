@@ -26,18 +26,6 @@ pub enum InvoiceError {
         /// What the plan is priced in.
         plan_currency: Currency,
     },
-    /// Only a sealed period has a finalized document (caller).
-    #[error("the period of customer {customer} is not closed: its document has no number yet")]
-    NotSealed {
-        /// The customer's id.
-        customer: String,
-    },
-    /// Neither fee nor usage: there is no empty document (caller; see `is_billable`).
-    #[error("customer {customer} has nothing to be billed in this period")]
-    Empty {
-        /// The customer's id.
-        customer: String,
-    },
     /// The totals name something that this catalog does not have: they are another catalog's (internal).
     #[error("the totals of customer {customer} name a {what} that the catalog does not have")]
     Foreign {

@@ -3,19 +3,24 @@
 //! Owns: the shape of documents, and through `Serialize` the shape of their JSON (docs/invoice-json.md). Does not own: how
 //! the figures come about (`document`), nor words and number formats (`locale`, `page`). Keeps L8, L9.
 
+mod usage;
+
 use jiff::civil::Date;
 use serde::Serialize;
 use weir_model::currency::Currency;
-use weir_model::hash::Digest;
 use weir_model::number::{Amount, Money, UnitAmount};
-use weir_model::price::LineKind;
 use weir_model::time::Instant;
 
 use crate::json;
 use crate::locale::Locale;
 use crate::numbering::InvoiceNumber;
 
-/// An invoice or a credit note.
+pub use usage::{
+    CellChoice, Detail, DetailKind, Dimension, PoolWhole, Resource, ResourceBound, TierRange, Usage, UsagePrice,
+    Version,
+};
+
+/// An invoice, a credit note or a debit note.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Invoice {
     /// What it is.
@@ -32,14 +37,12 @@ pub struct Invoice {
     pub seller: Option<Party>,
     /// Who buys.
     pub customer: Recipient,
-    /// The plan's name.
-    pub plan: String,
     /// Currency of every figure on it.
     #[serde(serialize_with = "json::display")]
     pub currency: Currency,
     /// IANA name of the account's zone, in which all dates are.
     pub time_zone: String,
-    /// The date on which the period ended.
+    /// The date on which the period ended; of a note the date of the close that issued it.
     #[serde(serialize_with = "json::display")]
     pub issued_on: Date,
     /// The date until which it is to be paid.
@@ -47,9 +50,10 @@ pub struct Invoice {
     pub due_on: Date,
     /// What it is for.
     pub period: ServicePeriod,
-    /// The part of the period in which the customer had the plan, if that is not all of it.
-    pub active: Option<ServicePeriod>,
-    /// Fees in the plan's order, then usage in the order of charges and groups.
+    /// The customer's plans in the period, in order of time: at least one.
+    pub segments: Vec<Stretch>,
+    /// Segment by segment the fees in the plan's order, then each charge's usage by group, discount, maximum and minimum;
+    /// after them what is late, by period.
     pub lines: Vec<Line>,
     /// Sum of the lines; negative on a credit note.
     #[serde(serialize_with = "json::money")]
@@ -63,10 +67,12 @@ pub struct Invoice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DocumentKind {
-    /// The customer owes its total.
+    /// The customer owes its total for a period, billed for the first time.
     Invoice,
     /// The seller owes its total.
     CreditNote,
+    /// The customer owes its total in addition to what it was billed for a period.
+    DebitNote,
 }
 
 /// How far a document is.
@@ -124,39 +130,69 @@ pub struct ServicePeriod {
     pub last_on: Date,
 }
 
-/// A line: rounded once, on its own.
+/// One plan and the part of a period in which the customer had it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Line {
-    /// A fixed fee.
-    Fee(FeeLine),
-    /// The usage of one charge and group.
-    Usage(UsageLine),
+pub struct Stretch {
+    /// The plan's name.
+    pub plan: String,
+    /// From when to when.
+    #[serde(flatten)]
+    pub active: ServicePeriod,
 }
 
-impl Line {
-    /// The rounded value.
-    pub fn amount(&self) -> Money {
-        match self {
-            Line::Fee(fee) => fee.amount,
-            Line::Usage(usage) => usage.amount,
-        }
-    }
+/// A line: rounded once, on its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// Position on the document, from 1.
+    pub line: u32,
+    /// Position in the document's segments, from 1; `None` for a late line, which belongs to another period.
+    pub segment: Option<u32>,
+    /// What is billed. Of a late line: what the whole line is now, of which a part has been billed.
+    #[serde(flatten)]
+    pub item: Item,
+    /// If it corrects what an earlier document has billed.
+    pub late: Option<Late>,
+    /// What the line adds to the document.
+    #[serde(serialize_with = "json::money")]
+    pub amount: Money,
+}
 
-    /// The value before rounding (c).
-    pub fn exact_amount(&self) -> Amount {
-        match self {
-            Line::Fee(fee) => fee.exact_amount,
-            Line::Usage(usage) => usage.exact_amount,
-        }
-    }
+/// What a line bills.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Item {
+    /// A fixed fee.
+    Fee(Fee),
+    /// The usage of one charge and group.
+    Usage(Box<Usage>),
+    /// What is taken off a charge.
+    Discount(Discount),
+    /// What a charge comes to above its most.
+    Maximum(Bound),
+    /// What a charge lacks to its least.
+    Minimum(Bound),
+}
+
+/// The difference between what a line of a period that was closed before comes to and what was billed for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Late {
+    /// The line's own period.
+    pub period: ServicePeriod,
+    /// The line's own segment.
+    pub segment: Stretch,
+    /// Number of the period's first document; `None` if the period was first billed late.
+    pub corrects: Option<String>,
+    /// What the line comes to now.
+    #[serde(serialize_with = "json::money")]
+    pub owed: Money,
+    /// What was billed for it.
+    #[serde(serialize_with = "json::money")]
+    pub billed: Money,
 }
 
 /// A fixed fee.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FeeLine {
-    /// Position on the document, from 1.
-    pub line: u32,
+pub struct Fee {
     /// The fee's name.
     pub name: String,
     /// What a whole period costs.
@@ -165,126 +201,39 @@ pub struct FeeLine {
     /// What this period costs, before rounding.
     #[serde(serialize_with = "json::exact")]
     pub exact_amount: Amount,
-    /// What this period costs.
-    #[serde(serialize_with = "json::money")]
-    pub amount: Money,
 }
 
-/// The usage of one charge and group.
+/// A part of a charge taken off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct UsageLine {
-    /// Position on the document, from 1.
-    pub line: u32,
+pub struct Discount {
     /// The charge's name.
     pub charge: String,
-    /// The meter's name.
-    pub meter: String,
-    /// How the meter folds events.
-    pub aggregation: &'static str,
-    /// The price.
-    pub price: UsagePrice,
-    /// The group's dimensions; empty if not grouped.
-    pub group: Vec<Dimension>,
-    /// The aggregated quantity, allowance included. `None` where cells do not add up (a maximum per cell, say).
-    pub quantity: Option<String>,
-    /// What is counted: the meter's name.
-    pub unit: String,
-    /// Number of usages behind it.
-    pub events: u64,
-    /// Sum of the events' hashes.
+    /// The part, in 0..=1.
     #[serde(serialize_with = "json::display")]
-    pub digest: Digest,
-    /// A(S) of all cells, before rounding (c).
+    pub rate: UnitAmount,
+    /// What it is taken of: all usage of the charge, before rounding (c).
+    #[serde(serialize_with = "json::exact")]
+    pub gross: Amount,
+    /// -rate x gross, at 18 decimals.
     #[serde(serialize_with = "json::exact")]
     pub exact_amount: Amount,
-    /// The rounded value.
-    #[serde(serialize_with = "json::money")]
-    pub amount: Money,
-    /// What explains it; their rounded amounts sum to the line's.
-    pub details: Vec<Detail>,
 }
 
-/// The price of a usage line.
+/// The least or the most that a charge costs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct UsagePrice {
-    /// Its name in the catalog; `None` for a table in place.
-    pub name: Option<String>,
-    /// `unit`, `graduated`, ...
-    pub model: &'static str,
-}
-
-/// A dimension and its value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Dimension {
-    /// The dimension's name.
-    pub dimension: String,
-    /// The value; `""` for events that lack it.
-    pub value: String,
-}
-
-/// A dimension of a matrix and what a cell asks of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct CellValue {
-    /// The dimension's name.
-    pub dimension: String,
-    /// The value; `None` in the cell of all combinations that have none of their own.
-    pub value: Option<String>,
-}
-
-/// A part of a usage line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Detail {
-    /// What it stands for.
-    #[serde(serialize_with = "json::detail_kind")]
-    pub kind: DetailKind,
-    /// The matrix cell; empty for other prices.
-    pub cell: Vec<CellValue>,
-    /// The tier, for prices that have tiers.
-    pub tier: Option<TierRange>,
-    /// The part of the quantity; `None` for flat amounts.
-    pub quantity: Option<String>,
-    /// The exact price of `per`; `None` where there is none.
-    #[serde(serialize_with = "json::unit_amount")]
-    pub unit_amount: Option<UnitAmount>,
-    /// How much the unit amount buys.
-    pub per: Option<String>,
-    /// The part's amount before rounding.
+pub struct Bound {
+    /// The charge's name.
+    pub charge: String,
+    /// For a whole period.
     #[serde(serialize_with = "json::exact")]
-    pub exact_amount: Amount,
-    /// Its share of the line's rounded amount.
+    pub period_amount: Amount,
+    /// For the part of the period in which the charge was in force, before rounding.
+    #[serde(serialize_with = "json::exact")]
+    pub exact_bound: Amount,
+    /// The same, rounded.
     #[serde(serialize_with = "json::money")]
-    pub amount: Money,
-}
-
-/// What a detail stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DetailKind {
-    /// A line of the price.
-    Price(LineKind),
-    /// The quantity that the allowance makes free.
-    Allowance,
-    /// What a partial period takes off or adds.
-    Proration,
-}
-
-impl DetailKind {
-    /// The stable name in JSON: those of [`LineKind::code`], `allowance`, `proration`.
-    pub const fn code(self) -> &'static str {
-        match self {
-            DetailKind::Price(kind) => kind.code(),
-            DetailKind::Allowance => "allowance",
-            DetailKind::Proration => "proration",
-        }
-    }
-}
-
-/// A tier: quantities above `above`, up to and including `up_to`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct TierRange {
-    /// Position in the price, from 1.
-    pub number: u32,
-    /// Where it begins.
-    pub above: String,
-    /// Where it ends; `None` for the open last tier.
-    pub up_to: Option<String>,
+    pub bound: Money,
+    /// The charge's lines before this one, which are held to it.
+    #[serde(serialize_with = "json::money")]
+    pub sum: Money,
 }

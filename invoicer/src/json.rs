@@ -15,7 +15,7 @@ use crate::locale::Locale;
 use crate::numbering::InvoiceNumber;
 
 /// Goes up when a member changes its meaning or disappears; new members may come at any time.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 #[derive(Serialize)]
 struct Versioned<'a> {

@@ -5,10 +5,12 @@
 
 use std::fmt::Write as _;
 
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
 use weir_model::currency::Currency;
-use weir_model::decimal::write_decimal;
+use weir_model::decimal::{decimal_string, write_decimal};
 use weir_model::number::{AMOUNT_SCALE, Amount, Money, UnitAmount};
+use weir_model::time::Instant;
 
 /// A language that documents can be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,6 +26,7 @@ pub enum Locale {
 pub(crate) struct Phrases {
     pub invoice: &'static str,
     pub credit_note: &'static str,
+    pub debit_note: &'static str,
     pub draft: &'static str,
     pub page: &'static str,
     pub billed_to: &'static str,
@@ -43,6 +46,17 @@ pub(crate) struct Phrases {
     pub amount: &'static str,
     pub fees: &'static str,
     pub usage: &'static str,
+    pub earlier_periods: &'static str,
+    pub discount: &'static str,
+    pub maximum: &'static str,
+    pub minimum: &'static str,
+    pub part_of: &'static str,
+    pub at_most: &'static str,
+    pub at_least: &'static str,
+    pub on_plan: &'static str,
+    pub corrects: &'static str,
+    pub owed: &'static str,
+    pub billed: &'static str,
     pub subtotal: &'static str,
     pub total_due: &'static str,
     pub total_credited: &'static str,
@@ -54,10 +68,15 @@ pub(crate) struct Phrases {
     pub tier_above: &'static str,
     pub flat_amount: &'static str,
     pub blocks: &'static str,
+    pub conversion: &'static str,
     pub allowance: &'static str,
+    pub pool: &'static str,
+    pub price_since: &'static str,
     pub proration: &'static str,
     pub event_amounts: &'static str,
+    pub event_by_event: &'static str,
     pub other_values: &'static str,
+    pub other_times: &'static str,
     pub no_value: &'static str,
     pub event: &'static str,
     pub events: &'static str,
@@ -69,6 +88,7 @@ pub(crate) struct Phrases {
 const EN: Phrases = Phrases {
     invoice: "Invoice",
     credit_note: "Credit note",
+    debit_note: "Debit note",
     draft: "Draft",
     page: "Page",
     billed_to: "Billed to",
@@ -88,6 +108,17 @@ const EN: Phrases = Phrases {
     amount: "Amount",
     fees: "Fixed fees",
     usage: "Usage",
+    earlier_periods: "Corrections of earlier periods",
+    discount: "Discount",
+    maximum: "Maximum",
+    minimum: "Minimum",
+    part_of: "{} of {}",
+    at_most: "at most {}; the charge comes to {}",
+    at_least: "at least {}; the charge comes to {}",
+    on_plan: "plan {}",
+    corrects: "corrects {}",
+    owed: "Owed in all",
+    billed: "Of which billed before",
     subtotal: "Subtotal",
     total_due: "Total due",
     total_credited: "Total credited",
@@ -99,10 +130,15 @@ const EN: Phrases = Phrases {
     tier_above: "above {}",
     flat_amount: "flat amount",
     blocks: "billed in blocks",
+    conversion: "Converted quantity",
     allowance: "Included in the plan",
+    pool: "share of {} for {} used by the whole account",
+    price_since: "price since {}",
     proration: "Adjustment for a partial period",
     event_amounts: "Sum of the events' own amounts",
+    event_by_event: "Sum of amounts computed event by event",
     other_values: "any other",
+    other_times: "other times",
     no_value: "(none)",
     event: "{} event",
     events: "{} events",
@@ -114,6 +150,7 @@ const EN: Phrases = Phrases {
 const FR: Phrases = Phrases {
     invoice: "Facture",
     credit_note: "Avoir",
+    debit_note: "Note de débit",
     draft: "Projet",
     page: "Page",
     billed_to: "Facturé à",
@@ -133,6 +170,17 @@ const FR: Phrases = Phrases {
     amount: "Montant",
     fees: "Abonnement",
     usage: "Consommation",
+    earlier_periods: "Régularisation de périodes antérieures",
+    discount: "Remise",
+    maximum: "Plafond",
+    minimum: "Minimum",
+    part_of: "{} de {}",
+    at_most: "{} au plus ; la consommation s’élève à {}",
+    at_least: "{} au moins ; la consommation s’élève à {}",
+    on_plan: "formule {}",
+    corrects: "rectifie {}",
+    owed: "Dû en tout",
+    billed: "Dont déjà facturé",
     subtotal: "Sous-total",
     total_due: "Total à payer",
     total_credited: "Total de l’avoir",
@@ -144,10 +192,15 @@ const FR: Phrases = Phrases {
     tier_above: "au-delà de {}",
     flat_amount: "montant forfaitaire",
     blocks: "facturé par blocs",
+    conversion: "Quantité convertie",
     allowance: "Inclus dans la formule",
+    pool: "part de {} pour {} consommés par tout le compte",
+    price_since: "tarif depuis le {}",
     proration: "Ajustement pour période partielle",
     event_amounts: "Somme des montants propres aux événements",
+    event_by_event: "Somme de montants calculés événement par événement",
     other_values: "toute autre valeur",
+    other_times: "autres heures",
     no_value: "(aucune)",
     event: "{} événement",
     events: "{} événements",
@@ -229,6 +282,27 @@ impl Locale {
         format!("{}{ordinal} {month} {}", date.day(), date.year()).replace(' ', "\u{a0}")
     }
 
+    /// `1 September 2026`, and the time of day unless it is midnight: `1 September 2026, 14:30`.
+    pub(crate) fn instant(self, at: Instant, zone: &TimeZone) -> String {
+        let local = zone.to_datetime(at.to_timestamp());
+        let (date, time) = (self.date(local.date()), local.time());
+        match time {
+            _ if time == Time::midnight() => date,
+            _ if time.second() == 0 && time.subsec_nanosecond() == 0 => format!("{date}, {}", time.strftime("%H:%M")),
+            _ => format!("{date}, {time}"),
+        }
+    }
+
+    /// A fraction in hundredths, exact: `2.9%`, `2,9 %`.
+    pub(crate) fn percent(self, rate: UnitAmount) -> String {
+        // A hundred times the figure, because two decimals fewer are counted.
+        let number = self.number(&decimal_string(rate.scaled(), AMOUNT_SCALE.saturating_sub(2)));
+        match self {
+            Locale::En => format!("{number}%"),
+            Locale::Fr => format!("{number}{NARROW_NO_BREAK_SPACE}%"),
+        }
+    }
+
     /// Canonical decimal text with the digits of its integer part in groups of three.
     pub(crate) fn number(self, canonical: &str) -> String {
         let (separator, mark) = match self {
@@ -308,6 +382,8 @@ pub(crate) fn fill(phrase: &str, figures: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use weir_model::decimal::Decimal;
+
     use super::*;
 
     #[test]
@@ -352,6 +428,33 @@ mod tests {
             let date = Date::new(year, month, day).unwrap();
             assert_eq!(Locale::En.date(date).replace('\u{a0}', " "), english);
             assert_eq!(Locale::Fr.date(date).replace('\u{a0}', " "), french);
+        }
+    }
+
+    #[test]
+    fn instants() {
+        let paris = TimeZone::get("Europe/Paris").unwrap();
+        for (at, english, french) in [
+            ("2026-09-14T22:00:00Z", "15 September 2026", "15 septembre 2026"),
+            ("2026-09-15T12:30:00Z", "15 September 2026, 14:30", "15 septembre 2026, 14:30"),
+            ("2026-09-15T12:30:01.5Z", "15 September 2026, 14:30:01.5", "15 septembre 2026, 14:30:01.5"),
+        ] {
+            let at = Instant::from_timestamp(at.parse().unwrap());
+            assert_eq!(Locale::En.instant(at, &paris).replace('\u{a0}', " "), english);
+            assert_eq!(Locale::Fr.instant(at, &paris).replace('\u{a0}', " "), french);
+        }
+    }
+
+    #[test]
+    fn percents() {
+        for (rate, english, french) in [
+            ("0.029", "2.9%", "2,9\u{202f}%"),
+            ("1", "100%", "100\u{202f}%"),
+            ("0.000000000000000001", "0.0000000000000001%", "0,0000000000000001\u{202f}%"),
+            ("12", "1,200%", "1\u{202f}200\u{202f}%"),
+        ] {
+            let rate = UnitAmount::from_decimal(Decimal::parse(rate.as_bytes()).unwrap()).unwrap();
+            assert_eq!((Locale::En.percent(rate).as_str(), Locale::Fr.percent(rate).as_str()), (english, french));
         }
     }
 

@@ -1,11 +1,7 @@
 //! Numbers: gapless per seller and series, given in one deterministic order. Keeps L6, L8.
 //!
-//! A number is taken only for a document that exists: ask [`is_billable`](crate::is_billable) first. Invoices and credit
-//! notes share the seller's one series.
-
-use std::cmp::Ordering;
-
-use weir_model::rated::CustomerPeriod;
+//! A number is taken only for a document that exists. Invoices, credit notes and debit notes share the seller's one series,
+//! in the order in which [`Closing`](crate::Closing) makes them.
 
 /// Digits that a number has at least.
 const DIGITS_MIN: usize = 6;
@@ -46,15 +42,13 @@ impl Numbering {
     pub fn take(&mut self) -> InvoiceNumber {
         let sequence = self.next;
         self.next = sequence.saturating_add(1);
+        self.number(sequence)
+    }
+
+    /// The number at a position of the series.
+    pub fn number(&self, sequence: u64) -> InvoiceNumber {
         InvoiceNumber { series: self.prefix.clone(), sequence }
     }
-}
-
-/// The order in which documents are numbered: the end of the period, then the customer's id. A customer whose plan
-/// changed has two documents with the same end; the earlier part comes first.
-pub fn numbering_order(a: &CustomerPeriod, b: &CustomerPeriod) -> Ordering {
-    let key = |p: &CustomerPeriod| (p.active.start, p.period.start, p.plan);
-    a.period.end.cmp(&b.period.end).then_with(|| a.customer.cmp(&b.customer)).then_with(|| key(a).cmp(&key(b)))
 }
 
 #[cfg(test)]

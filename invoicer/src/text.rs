@@ -7,7 +7,7 @@ use std::iter::repeat_n;
 use unicode_width::UnicodeWidthStr;
 
 use crate::invoice::Invoice;
-use crate::page::{Block, Page};
+use crate::page::{Block, Page, Row};
 
 /// Widest line.
 const WIDTH: usize = 100;
@@ -126,24 +126,15 @@ fn table(out: &mut Text, page: &Page) {
     out.rule("─");
     for section in &page.sections {
         out.push(&section.heading.to_uppercase());
-        for row in &section.rows {
-            let figures = [row.quantity.as_str(), &row.unit_amount, &row.amount];
-            out.row(&widths, &Cells { indent: 0, description: &row.name, figures });
-            for note in &row.notes {
-                out.row(&widths, &Cells { indent: 2, description: note, figures: [""; 3] });
-            }
-            for detail in &row.details {
-                let figures = [detail.quantity.as_str(), &detail.unit_amount, &detail.amount];
-                out.row(&widths, &Cells { indent: 4, description: &detail.name, figures });
-            }
-            if !row.proof.is_empty() {
-                for part in wrap(&row.proof, WIDTH.saturating_sub(INDENT.len())) {
-                    out.push(&format!("{INDENT}{part}"));
-                }
+        // Rows of several lines are set apart, a list of fees is not.
+        let spaced = section.rows.iter().any(|row| !row.proof.is_empty() || !row.details.is_empty());
+        for item in &section.rows {
+            row(out, &widths, item);
+            if spaced {
                 out.push("");
             }
         }
-        if section.rows.iter().all(|row| row.proof.is_empty()) {
+        if !spaced {
             out.push("");
         }
     }
@@ -157,6 +148,23 @@ fn table(out: &mut Text, page: &Page) {
         out.push("");
         for part in wrap(mention, WIDTH) {
             out.push(&part);
+        }
+    }
+}
+
+fn row(out: &mut Text, widths: &Widths, row: &Row) {
+    let figures = [row.quantity.as_str(), &row.unit_amount, &row.amount];
+    out.row(widths, &Cells { indent: 0, description: &row.name, figures });
+    for note in &row.notes {
+        out.row(widths, &Cells { indent: 2, description: note, figures: [""; 3] });
+    }
+    for detail in &row.details {
+        let figures = [detail.quantity.as_str(), &detail.unit_amount, &detail.amount];
+        out.row(widths, &Cells { indent: 4, description: &detail.name, figures });
+    }
+    if !row.proof.is_empty() {
+        for part in wrap(&row.proof, WIDTH.saturating_sub(INDENT.len())) {
+            out.push(&format!("{INDENT}{part}"));
         }
     }
 }

@@ -12,7 +12,8 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Span, Timestamp};
 
 use crate::catalog::Proration;
-use crate::number::{Amount, Exact, Overflow};
+use crate::charge::Fraction;
+use crate::number::{Amount, Overflow};
 use crate::time::{Instant, Period};
 
 /// Length of a billing period.
@@ -191,10 +192,27 @@ fn days_between(from: Date, to: Date) -> i64 {
     to.duration_since(from).as_hours().div_euclid(24)
 }
 
-/// The part of a whole period's `amount` that falls on its `active` part, rounded once to the amount's scale.
+/// How much of a period its `active` part is.
 ///
 /// By exact duration: microseconds over microseconds. By day: local dates that the part touches over local dates of the
 /// period, so that the day of joining and the day of leaving count in full.
+pub fn part_of(active: &Period, period: &Period, how: Proration, zone: &TimeZone) -> Fraction {
+    let active = Period { start: active.start.max(period.start), end: active.end.min(period.end) };
+    if active == *period {
+        return Fraction::WHOLE;
+    }
+    if active.start >= active.end {
+        return Fraction { numerator: 0, denominator: 1 };
+    }
+    let measure = |part: &Period| match how {
+        Proration::Exact => part.end.micros().saturating_sub(part.start.micros()),
+        Proration::Day => dates_touched(part, zone),
+    };
+    // The active part is not empty and lies inside, so the period is at least as long and never zero.
+    Fraction { numerator: measure(&active), denominator: measure(period) }
+}
+
+/// The part of a whole period's `amount` that falls on its `active` part, rounded once to the amount's scale.
 pub fn prorate(
     amount: Amount,
     active: &Period,
@@ -202,16 +220,7 @@ pub fn prorate(
     how: Proration,
     zone: &TimeZone,
 ) -> Result<Amount, Overflow> {
-    let active = Period { start: active.start.max(period.start), end: active.end.min(period.end) };
-    if active.start >= active.end {
-        return Ok(Amount::ZERO);
-    }
-    let measure = |part: &Period| match how {
-        Proration::Exact => part.end.micros().saturating_sub(part.start.micros()),
-        Proration::Day => dates_touched(part, zone),
-    };
-    // The active part is not empty and lies inside, so the period is at least as long and never zero.
-    Exact::zero(i128::from(measure(period))).add_product(amount.scaled(), i128::from(measure(&active)))?.round()
+    part_of(active, period, how, zone).of(amount)
 }
 
 /// Number of local dates that a period, which is not empty, has an instant in.

@@ -6,12 +6,16 @@
 mod error;
 mod lint;
 mod load;
+mod quantity_text;
 mod report;
 mod suggest;
 pub(crate) mod toml_reader;
 
 pub use error::{CatalogError, Problem, Severity};
 pub use load::{CatalogFiles, NoFiles, load};
+pub use quantity_text::quantity_text;
+
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -19,9 +23,10 @@ use jiff::tz::TimeZone;
 use crate::aggregation::Aggregation;
 use crate::calendar::{Anchor, Cycle};
 use crate::currency::Currency;
-use crate::number::{Amount, Quantity, Scale};
+use crate::number::{Amount, Quantity, Scale, UnitAmount};
 use crate::price::Price;
 use crate::rounding::RoundingMode;
+use crate::time::Instant;
 
 macro_rules! index {
     ($(#[$doc:meta])* $name:ident) => {
@@ -100,6 +105,10 @@ pub struct Meter {
     pub value: Option<u16>,
     /// Slot in [`EventType::texts`] of the value that unique_count counts.
     pub distinct: Option<u16>,
+    /// Slot in [`EventType::texts`] of the dimension that tells one counter of readings from another.
+    pub series: Option<u16>,
+    /// Slot in [`EventType::texts`] of the mark of an estimated reading.
+    pub estimated: Option<u16>,
     /// Slot in [`EventType::values`] of the event's own amount at scale 18, for dynamic prices.
     pub amount: Option<u16>,
     /// Named dimensions, by name.
@@ -232,20 +241,120 @@ pub struct Charge {
     pub hash: u64,
     /// Its plan.
     pub plan: PlanIdx,
-    /// What it charges for.
+    /// What it charges for; for a capacity price its first resource.
     pub meter: MeterIdx,
-    /// At which price.
-    pub price: Price,
+    /// The further resources of a capacity price, in the price's order; empty for all others.
+    pub further: Vec<ChargeMeter>,
+    /// At which price: at least one version, by `effective_at`.
+    pub versions: Vec<PriceVersion>,
     /// Name of the price in the catalog; `None` for a table in place.
     pub price_name: Option<String>,
     /// Only these events.
     pub filter: Vec<FilterTerm>,
     /// One bucket for each combination.
     pub group_by: Vec<Dimension>,
-    /// Free quantity per bucket and whole period.
-    pub allowance: Option<Quantity>,
+    /// How the meter's quantity becomes the priced one.
+    pub conversion: Option<Conversion>,
+    /// What is free.
+    pub allowance: Option<Allowance>,
     /// Rounding (a) of rating.md 6.
     pub round: Option<EventRounding>,
+    /// Taken off the unrounded gross: a fraction in 0..=1 at scale 18.
+    pub discount: Option<UnitAmount>,
+    /// The least that a whole period costs.
+    pub minimum: Option<Amount>,
+    /// The most that a whole period costs.
+    pub maximum: Option<Amount>,
+    /// Whether an account's customers share one ladder.
+    pub pool: Pool,
+    /// What becomes of usage of sealed periods.
+    pub late_policy: LatePolicy,
+}
+
+/// A further meter of a capacity charge. Its dimensions have the names of the charge's, but slots of its own event type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChargeMeter {
+    /// The meter.
+    pub meter: MeterIdx,
+    /// The charge's filter.
+    pub filter: Vec<FilterTerm>,
+    /// The charge's groups.
+    pub group_by: Vec<Dimension>,
+}
+
+/// A complete price and when it takes effect (rating.md 5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriceVersion {
+    /// `None` for the first version, which has always been in force.
+    pub effective_at: Option<Instant>,
+    /// What happens to a bucket that is open then.
+    pub mid_period: MidPeriod,
+    /// The price; shared by the charges and plan variants that have it.
+    pub price: Arc<Price>,
+}
+
+/// How a price version treats buckets that are open when it takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MidPeriod {
+    /// They keep their price; the version waits for the next period.
+    #[default]
+    NextPeriod,
+    /// Usage from that instant on is priced by the new version, the quantity carrying on.
+    Split,
+}
+
+/// `quantity x numerator / denominator`, exact unless rounded to whole converted units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conversion {
+    /// Positive; powers of ten of the factor's decimals and of nothing else are in it.
+    pub numerator: i128,
+    /// Positive; prices count it into their `unit`.
+    pub denominator: i128,
+    /// To whole converted units; `None`: exact.
+    pub round: Option<RoundingMode>,
+}
+
+/// A free quantity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// Per whole period, in converted units at the priced scale: see [`Charge::priced_unit`](crate::catalog::Charge::priced_unit).
+    pub quantity: Quantity,
+    /// How much of what is left may roll into the next period, at the same scale; `None`: nothing.
+    pub rollover_max: Option<Quantity>,
+    /// Who shares it.
+    pub scope: AllowanceScope,
+}
+
+/// Who shares an allowance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AllowanceScope {
+    /// Each bucket has its own.
+    #[default]
+    Group,
+    /// All buckets of the charge share one at close.
+    Charge,
+}
+
+/// Who shares a charge's ladder and allowance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pool {
+    /// Each customer has its own.
+    #[default]
+    None,
+    /// The customers of an account and its child accounts; settled at close.
+    Account,
+}
+
+/// What becomes of usage whose period is sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LatePolicy {
+    /// Billed on the next invoice, naming its period.
+    #[default]
+    NextInvoice,
+    /// Billed on a note of its own.
+    Note,
+    /// Kept and listed, but not rated.
+    Refuse,
 }
 
 /// Rounding of each event's amount.
@@ -266,6 +375,8 @@ pub struct Account {
     pub currency: Currency,
     /// Zone of its periods.
     pub time_zone: TimeZone,
+    /// The account it belongs to.
+    pub parent: Option<AccountIdx>,
 }
 
 /// Whose usage it is.
@@ -289,6 +400,19 @@ pub struct Customer {
     pub subjects: Vec<String>,
     /// Anniversary anchor; usage before it is unpriced.
     pub starts_on: Option<Date>,
+    /// First day without a plan; usage from then on is unpriced.
+    pub ends_on: Option<Date>,
+    /// Later plans, by instant.
+    pub changes: Vec<PlanChange>,
+}
+
+/// A customer goes on under another plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlanChange {
+    /// From this instant on.
+    pub effective_at: Instant,
+    /// The plan.
+    pub plan: PlanIdx,
 }
 
 /// Who sells: stands on every document.

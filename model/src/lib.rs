@@ -12,6 +12,7 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::integer_division, clippy::as_conversions))]
 
 pub mod aggregation;
+pub mod bucket;
 pub mod calendar;
 pub mod catalog;
 pub mod charge;

@@ -254,6 +254,67 @@ impl Exact {
         Ok(Exact { numerator, ..self })
     }
 
+    /// The same figure over `factor` times the denominator; `factor` must be positive.
+    pub fn over(self, factor: i128) -> Result<Exact, Overflow> {
+        assert!(factor > 0, "a denominator is positive");
+        let factor = I256::from(factor);
+        let numerator = self.numerator.checked_mul(factor).ok_or(Overflow)?;
+        let denominator = self.denominator.checked_mul(factor).ok_or(Overflow)?;
+        Ok(Exact { numerator, denominator })
+    }
+
+    /// The sum of two exact figures, over their least common denominator.
+    pub fn plus(self, other: Exact) -> Result<Exact, Overflow> {
+        if self.denominator == other.denominator {
+            let numerator = self.numerator.checked_add(other.numerator).ok_or(Overflow)?;
+            return Ok(Exact { numerator, ..self });
+        }
+        let common = greatest_common_divisor(self.denominator, other.denominator);
+        let (ours, theirs) = (
+            other.denominator.checked_div(common).ok_or(Overflow)?,
+            self.denominator.checked_div(common).ok_or(Overflow)?,
+        );
+        let left = self.numerator.checked_mul(ours).ok_or(Overflow)?;
+        let right = other.numerator.checked_mul(theirs).ok_or(Overflow)?;
+        let numerator = left.checked_add(right).ok_or(Overflow)?;
+        Ok(Exact { numerator, denominator: self.denominator.checked_mul(ours).ok_or(Overflow)? })
+    }
+
+    /// Nothing, over the same denominator.
+    #[must_use]
+    pub fn nothing(self) -> Exact {
+        Exact { numerator: I256::ZERO, ..self }
+    }
+
+    /// The negated figure.
+    pub fn negated(self) -> Result<Exact, Overflow> {
+        Ok(Exact { numerator: self.numerator.checked_neg().ok_or(Overflow)?, ..self })
+    }
+
+    /// The greater of two figures over one denominator.
+    #[must_use]
+    pub fn max(self, other: Exact) -> Exact {
+        assert_eq!(self.denominator, other.denominator, "only figures over one denominator are compared");
+        if other.numerator > self.numerator { other } else { self }
+    }
+
+    /// The lesser of two figures over one denominator.
+    #[must_use]
+    pub fn min(self, other: Exact) -> Exact {
+        assert_eq!(self.denominator, other.denominator, "only figures over one denominator are compared");
+        if other.numerator < self.numerator { other } else { self }
+    }
+
+    /// Numerator and denominator, for snapshots.
+    pub fn parts(self) -> (I256, I256) {
+        (self.numerator, self.denominator)
+    }
+
+    /// From what [`Exact::parts`] gave. `None` if the denominator is not positive.
+    pub fn from_parts(numerator: I256, denominator: I256) -> Option<Exact> {
+        (denominator > I256::ZERO).then_some(Exact { numerator, denominator })
+    }
+
     /// Rounding (b) of rating.md 6: once, to the amount's scale, half away from zero.
     pub fn round(self) -> Result<Amount, Overflow> {
         self.round_at(AMOUNT_SCALE, RoundingMode::HalfAway)
@@ -267,6 +328,15 @@ impl Exact {
         let scaled = steps.checked_mul(I256::from(step)).ok_or(Overflow)?;
         i128::try_from(scaled).map_err(|_| Overflow).and_then(Amount::from_scaled)
     }
+}
+
+fn greatest_common_divisor(a: I256, b: I256) -> I256 {
+    let (mut x, mut y) = (a, b);
+    while y > I256::ZERO {
+        // The divisor is positive.
+        (x, y) = (y, x.checked_rem(y).unwrap_or(I256::ZERO));
+    }
+    x
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! What a shard hands out: verdicts and rated rows of one batch, and the totals of its buckets. The archive and the
 //! invoicer read these; both can lead every figure back to its events.
 
+use std::sync::Arc;
+
 use crate::catalog::{ChargeIdx, CustomerIdx, PlanIdx};
+use crate::charge::{Measured, Terms};
 use crate::hash::Digest;
 use crate::number::{Amount, Quantity};
 use crate::price::CellIdx;
@@ -66,20 +69,22 @@ pub struct OpenedBucket {
     pub charge: ChargeIdx,
     /// The group's values in the order of [`Charge::group_by`](crate::catalog::Charge); empty if not grouped.
     pub group: Box<[Box<str>]>,
-    /// The matrix cell.
+    /// The cell of the price.
     pub cell: CellIdx,
-    /// The period.
+    /// The billing period.
     pub period: Period,
+    /// When the part of the period begins to which the bucket belongs: the period's start, unless the plan began inside.
+    pub start: Instant,
 }
 
-/// A row that no event caused: what a settlement adds to a part that was rated by itself (design.md 4.5).
+/// A row that no event caused: what a close adds to a bucket or to a part of it that was rated by itself (design.md 4.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettlementRow {
-    /// The shard whose part it corrects.
+    /// The shard whose bucket it corrects.
     pub shard: u16,
     /// The bucket.
     pub bucket: OpenedBucket,
-    /// The part's share of A(S) - A(∅) - Σ(A(S_i) - A(∅)).
+    /// The part's share of A(S) - A(∅) - Σ(A(S_i) - A(∅)), less what an earlier close has settled.
     pub amount: Amount,
 }
 
@@ -90,15 +95,41 @@ pub struct CustomerPeriod {
     pub customer: String,
     /// Its entry in the catalog; `None` for a subject that no customer claims.
     pub declared: Option<CustomerIdx>,
-    /// The plan.
-    pub plan: PlanIdx,
     /// The period.
     pub period: Period,
-    /// The part of the period in which the customer had the plan; the whole period, unless it started inside.
+    /// Whether and when the period was closed.
+    pub seal: Seal,
+    /// The customer's plans in the period, in order of time: one, unless the plan changed inside.
+    pub segments: Vec<Segment>,
+}
+
+/// Whether a period is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Seal {
+    /// Not yet.
+    Open,
+    /// By this close.
+    Now,
+    /// By an earlier close: what is new in it is late.
+    Before,
+}
+
+impl Seal {
+    /// Whether the period is closed.
+    pub const fn is_sealed(self) -> bool {
+        !matches!(self, Seal::Open)
+    }
+}
+
+/// A stretch of one plan within a period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// The plan.
+    pub plan: PlanIdx,
+    /// The part of the period in which the customer had it; the whole period, unless it began or ended inside.
     pub active: Period,
-    /// Whether the run closed this period.
-    pub sealed: bool,
-    /// Buckets with usage and those that owe P(0) without; sorted by (charge, group, cell).
+    /// Buckets with usage and those that owe something without; sorted by (charge, group, cell). A charge that goes on
+    /// from the segment before has its buckets there.
     pub buckets: Vec<BucketTotal>,
 }
 
@@ -106,15 +137,12 @@ impl CustomerPeriod {
     /// Room for a period that is filled in later.
     pub fn empty() -> CustomerPeriod {
         let nowhere = Period { start: Instant::default(), end: Instant::default() };
-        CustomerPeriod {
-            customer: String::new(),
-            declared: None,
-            plan: PlanIdx::default(),
-            period: nowhere,
-            active: nowhere,
-            sealed: false,
-            buckets: Vec::new(),
-        }
+        CustomerPeriod { customer: String::new(), declared: None, period: nowhere, seal: Seal::Open, segments: Vec::new() }
+    }
+
+    /// All buckets, segment by segment.
+    pub fn buckets(&self) -> impl Iterator<Item = &BucketTotal> {
+        self.segments.iter().flat_map(|segment| &segment.buckets)
     }
 }
 
@@ -125,14 +153,37 @@ pub struct BucketTotal {
     pub charge: ChargeIdx,
     /// The group's values; empty if not grouped.
     pub group: Vec<String>,
-    /// The matrix cell.
+    /// The cell.
     pub cell: CellIdx,
-    /// The aggregated quantity, before the allowance.
-    pub quantity: Quantity,
+    /// What decided on its price; its allowance is the bucket's own share at last.
+    pub terms: Arc<Terms>,
+    /// The aggregated usage, before conversion and allowance.
+    pub measured: Measured,
     /// Number of usages in it.
     pub events: u64,
     /// A(S).
     pub amount: Amount,
+    /// A(∅), to which the rows add.
+    pub without_usage: Amount,
+    /// The account's whole, of which `amount` is this customer's share.
+    pub pool: Option<PoolTotal>,
     /// Sum of the events' hashes.
     pub digest: Digest,
+}
+
+/// What the customers of an account share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolTotal {
+    /// Their quantity.
+    pub quantity: Quantity,
+    /// Its price.
+    pub amount: Amount,
+}
+
+impl BucketTotal {
+    /// The quantity as a whole; zero for a capacity's resources, which do not add up.
+    pub fn quantity(&self) -> Quantity {
+        // Every state's sum was within bounds when it was last changed.
+        self.measured.quantity().unwrap_or_default()
+    }
 }

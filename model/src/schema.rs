@@ -12,7 +12,11 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use crate::number::{AMOUNT_SCALE, QUANTITY_SCALE_MAX};
 
 /// Version of the schemas below; stands in every file under [`VERSION_KEY`].
-pub const VERSION: u32 = 1;
+///
+/// - 1: the first.
+/// - 2: `segment_start` in rated and totals, `without_usage` in totals, schedules' windows in `cell`, the verdict
+///   `late_refused`; quantities are null at a capacity price.
+pub const VERSION: u32 = 2;
 /// File metadata: [`VERSION`], decimal.
 pub const VERSION_KEY: &str = "weir.schema_version";
 /// File metadata: the table's name, [`EVENTS`], [`RATED`] or [`TOTALS`].
@@ -52,14 +56,14 @@ pub fn events() -> SchemaRef {
         required(
             "verdict",
             text_dictionary(),
-            "rated, unpriced (some usage has no price) or unmetered (no charge selects it).",
+            "rated, unpriced (some usage has no price), late_refused (its period is closed) or unmetered (no charge selects it).",
         ),
         optional("reason", text_dictionary(), "Why it is unpriced; null otherwise."),
     ])
 }
 
-/// Rated rows: one for each usage (an event at a charge) and one for each part that a settlement corrects. A bucket's
-/// amounts sum to its total minus what is owed without usage. Sorted by customer, charge, group, event_time, then
+/// Rated rows: one for each usage (an event at a charge) and one for each change that a close makes to a bucket or to a part
+/// of it. A bucket's amounts sum to its total minus what is owed without usage. Sorted by customer, charge, group, event_time, then
 /// position in the log.
 pub fn rated() -> SchemaRef {
     schema([
@@ -73,11 +77,12 @@ pub fn rated() -> SchemaRef {
         optional("cell", text_dictionary(), CELL),
         required("period_start", instant(), "First instant of the period."),
         required("period_end", instant(), "First instant after the period."),
+        required("segment_start", instant(), SEGMENT_START),
         optional("event_time", instant(), "When the usage happened; null for a settlement."),
-        required("quantity", quantity(), "The event's own quantity; 0 for a settlement."),
+        optional("quantity", quantity(), "The event's own quantity; 0 for a settlement; null at a capacity price."),
         required("amount", amount(), "Marginal amount: the bucket's amount after the event minus before it."),
         required("currency", text_dictionary(), "ISO 4217 code of the amount."),
-        required("kind", text_dictionary(), "usage or settlement."),
+        required("kind", text_dictionary(), "usage, or settlement: a close added it, because parts were rated by themselves or an allowance rolled over."),
     ])
 }
 
@@ -87,28 +92,34 @@ pub fn totals() -> SchemaRef {
         required("customer", text_dictionary(), "Customer id."),
         required("plan", text_dictionary(), "Plan."),
         required("charge", text_dictionary(), "Charge of the plan."),
-        required("meter", text_dictionary(), "Meter that the charge charges for."),
+        required("meter", text_dictionary(), "Meter that the charge charges for; of a capacity price the first."),
         optional("group", text_dictionary(), GROUP),
         optional("cell", text_dictionary(), CELL),
         required("period_start", instant(), "First instant of the period."),
         required("period_end", instant(), "First instant after the period."),
+        required("segment_start", instant(), SEGMENT_START),
         required("sealed", DataType::Boolean, "Whether the run closed the period."),
         optional(
             "quantity",
             quantity(),
-            "Aggregated quantity before the allowance; null from 10^26 on: see quantity_text.",
+            "Aggregated quantity before the allowance; null from 10^26 on and at a capacity price: see quantity_text.",
         ),
-        required("quantity_text", DataType::Utf8, "The same quantity as exact decimal text, never null."),
+        required("quantity_text", DataType::Utf8, QUANTITY_TEXT),
         required("events", DataType::UInt64, "Number of usages in the bucket."),
         required("amount", amount(), "The bucket's amount."),
+        required("without_usage", amount(), "What it owes without its usage: the amount that its rated rows add to."),
         required("currency", text_dictionary(), "ISO 4217 code of the amount."),
         required("digest", hash(), "Sum of the events' hashes mod 2^128."),
     ])
 }
 
 const GROUP: &str = "JSON object of the values it is grouped by, keys in the charge's order; null if not grouped.";
-const CELL: &str =
-    "JSON object of the dimension values that chose the matrix cell, {} for `otherwise`; null without a matrix.";
+const CELL: &str = "JSON object of what chose the price: a matrix's dimension values, none for `otherwise`, and as `window` a \
+    schedule's window, empty outside all of them; null for a price without cells.";
+const SEGMENT_START: &str = "First instant of the part of the period that the bucket is for: later than the period's if the plan \
+    began inside. With customer, plan, charge, group, cell and period it names the bucket.";
+const QUANTITY_TEXT: &str = "The same quantity as decimal text, rounded half away only if it needs more than 12 decimals; for a \
+    capacity price one for each resource: seats=3 storage=9.";
 
 fn schema<const N: usize>(fields: [Field; N]) -> SchemaRef {
     Arc::new(Schema::new(Vec::from(fields)))

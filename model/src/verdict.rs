@@ -11,6 +11,8 @@ pub enum Verdict {
     Conflict,
     /// Accepted, but some usage has no price.
     Unpriced(UnpricedReason),
+    /// Accepted, but its period is sealed and a charge refuses late usage: kept and listed.
+    LateRefused,
     /// Accepted and rated at every charge that selects it.
     Rated,
     /// Accepted; no charge selects it.
@@ -30,16 +32,19 @@ pub enum UnpricedReason {
     Overflow,
     /// Before the customer's `starts_on`.
     BeforeStart,
+    /// The customer's `ends_on` has come.
+    AfterEnd,
 }
 
 impl UnpricedReason {
     /// All reasons, in order.
-    pub const ALL: [UnpricedReason; 5] = [
+    pub const ALL: [UnpricedReason; 6] = [
         UnpricedReason::NoPlan,
         UnpricedReason::SubjectNotClaimed,
         UnpricedReason::NoCell,
         UnpricedReason::Overflow,
         UnpricedReason::BeforeStart,
+        UnpricedReason::AfterEnd,
     ];
 
     /// The stable code.
@@ -50,6 +55,7 @@ impl UnpricedReason {
             UnpricedReason::NoCell => "no_cell",
             UnpricedReason::Overflow => "overflow",
             UnpricedReason::BeforeStart => "before_start",
+            UnpricedReason::AfterEnd => "after_end",
         }
     }
 }

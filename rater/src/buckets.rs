@@ -1,8 +1,12 @@
 //! Buckets: the state that rating changes, one cache line each, found by an index of 8-byte slots.
 #![expect(clippy::arithmetic_side_effects, reason = "slot positions, masked; money is checked in shard.rs")]
 
-use weir_model::aggregation::FoldState;
+use std::sync::Arc;
+
+use weir_model::aggregation::Frame;
+use weir_model::bucket::BucketState;
 use weir_model::catalog::ChargeIdx;
+use weir_model::charge::Terms;
 use weir_model::hash::Digest;
 use weir_model::number::{Amount, Overflow, Quantity};
 
@@ -71,9 +75,14 @@ impl Bucket {
         self.charge_and_events = (self.charge_and_events & u64::from(CHARGES_MAX - 1)) | (events.min(EVENTS_MAX) << 24);
     }
 
+    /// Whether one more usage can be counted.
+    pub fn has_room(&self) -> bool {
+        self.events() < EVENTS_MAX
+    }
+
     /// Counts one usage in, as long as the count has room.
     pub fn count_event(&mut self, event: Digest) -> Result<(), Overflow> {
-        if self.events() == EVENTS_MAX {
+        if !self.has_room() {
             return Err(Overflow);
         }
         self.charge_and_events += u64::from(CHARGES_MAX);
@@ -82,15 +91,17 @@ impl Bucket {
     }
 }
 
-/// State of a bucket that is more than a sum.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// State of a bucket that is more than one quantity and one amount.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extra {
-    /// For meters that are not additive.
-    pub fold: Option<FoldState>,
-    /// Q of an additive meter.
-    pub quantity: Quantity,
-    /// Sum of the events' own amounts, for dynamic prices.
-    pub own: Amount,
+    /// What its events have come to.
+    pub state: BucketState,
+    /// A(∅), to which its rows add.
+    pub without_usage: Amount,
+    /// What decides on its price beside usage.
+    pub terms: Arc<Terms>,
+    /// What its quantities depend on beside events.
+    pub frames: Box<[Frame]>,
 }
 
 const NO_SLOT: u64 = u64::MAX;
@@ -150,11 +161,21 @@ impl Buckets {
         usize::try_from(bucket.quantity.scaled()).ok().and_then(|number| self.extras.get(number))
     }
 
+    /// A bucket by number.
+    pub fn get(&self, number: u32) -> &Bucket {
+        self.buckets.get(at(number)).expect("bucket numbers come from this table")
+    }
+
     /// A bucket and its extra.
     pub fn get_with_extra_mut(&mut self, number: u32) -> Option<(&mut Bucket, &mut Extra)> {
         let bucket = self.buckets.get_mut(at(number))?;
         let extra = usize::try_from(bucket.quantity.scaled()).ok()?;
         Some((bucket, self.extras.get_mut(extra)?))
+    }
+
+    /// Appends the state of the bucket that waits for the next number, as a snapshot kept it.
+    pub fn push_extra(&mut self, extra: Extra) {
+        self.extras.push(extra);
     }
 
     /// Brings the index slot into the cache; the result only keeps the load alive.

@@ -1,9 +1,10 @@
-//! Groups and matrix cells: each combination of a `group_by`'s values and a cell is one number in a shard.
+//! Groups and cells: each combination of a `group_by`'s values and a cell of the price is one number in a shard.
 
 use std::collections::HashMap;
 
-use weir_model::catalog::{Charge, ChargeIdx};
-use weir_model::price::{CellIdx, Price};
+use weir_model::catalog::{Charge, ChargeIdx, Dimension};
+use weir_model::price::CellIdx;
+use weir_model::time::Instant;
 
 use crate::next_index;
 
@@ -12,8 +13,25 @@ use crate::next_index;
 pub struct Combo {
     /// In the order of the charge's `group_by`; empty if not grouped.
     pub group: Box<[Box<str>]>,
-    /// Of the charge's matrix.
+    /// Of the charge's price.
     pub cell: CellIdx,
+}
+
+/// What an event brings to the choice of a combination.
+#[derive(Clone, Copy)]
+pub struct Choice<'c, 'e> {
+    /// The charge.
+    pub index: ChargeIdx,
+    /// Its price version.
+    pub version: u32,
+    /// The charge, as the catalog has it.
+    pub charge: &'c Charge,
+    /// Its groups, in the slots of the event's type.
+    pub group_by: &'c [Dimension],
+    /// The event's texts by slot.
+    pub text: &'c dyn Fn(u16) -> Option<&'e str>,
+    /// When it happened.
+    pub time: Instant,
 }
 
 /// Number of the combination that charges without group and matrix have.
@@ -26,14 +44,14 @@ const MEMO_ENTRIES_MAX: usize = 1 << 20;
 pub struct Combos {
     entries: Vec<Combo>,
     numbers: HashMap<Combo, u32>,
-    /// By charge and keyed hash of the raw dimension values; `None`: the matrix has no cell.
-    memo: HashMap<(ChargeIdx, u128), Option<u32>>,
+    /// By charge, version and keyed hash of the raw dimension values; `None`: the price has no cell.
+    memo: HashMap<(ChargeIdx, u32, u128), Option<u32>>,
 }
 
 impl Combos {
     /// Only [`NO_COMBO`].
     pub fn new() -> Combos {
-        let none = Combo { group: Box::default(), cell: CellIdx::NONE };
+        let none = Combo { group: Box::default(), cell: CellIdx::ONLY };
         Combos { entries: vec![none.clone()], numbers: HashMap::from([(none, NO_COMBO)]), memo: HashMap::new() }
     }
 
@@ -62,35 +80,27 @@ impl Combos {
         self.entries.get(crate::at(number)).unwrap_or(&self.entries[0])
     }
 
-    /// The number of the combination that an event has at a charge. `raw` is a keyed hash of the values that
-    /// `value_of` (by text slot) gives for the charge's groups and matrix. `None`: the matrix has no cell for them.
-    pub fn find<'a>(
-        &mut self,
-        (index, charge): (ChargeIdx, &Charge),
-        raw: u128,
-        value_of: impl Fn(u16) -> Option<&'a str>,
-    ) -> Option<u32> {
-        if let Some(known) = self.memo.get(&(index, raw)) {
+    /// The number of the combination that an event has at a charge. `raw` is a keyed hash of the texts that decide it.
+    /// `None`: the price has no cell for them.
+    pub fn find(&mut self, choice: &Choice<'_, '_>, raw: u128) -> Option<u32> {
+        let key = (choice.index, choice.version, raw);
+        if let Some(known) = self.memo.get(&key) {
             return *known;
         }
-        let found = self.resolve(charge, value_of);
+        let found = self.resolve(choice);
         if self.memo.len() >= MEMO_ENTRIES_MAX {
             self.memo.clear();
         }
-        self.memo.insert((index, raw), found);
+        self.memo.insert(key, found);
         found
     }
 
-    fn resolve<'a>(&mut self, charge: &Charge, value_of: impl Fn(u16) -> Option<&'a str>) -> Option<u32> {
-        let cell = match &charge.price {
-            Price::Matrix(matrix) => {
-                let values: Vec<Option<&str>> = matrix.dimensions.iter().map(|d| value_of(d.slot)).collect();
-                matrix.cell(&values)?
-            }
-            _ => CellIdx::NONE,
-        };
+    /// The same without a memo, for prices that look at the time.
+    pub fn resolve(&mut self, choice: &Choice<'_, '_>) -> Option<u32> {
+        let version = choice.charge.versions.get(crate::at(choice.version))?;
+        let cell = version.price.cell(choice.text, choice.time)?;
         // An absent dimension of a group is the empty text (design.md 4).
-        let group = charge.group_by.iter().map(|d| Box::from(value_of(d.slot).unwrap_or(""))).collect();
+        let group = choice.group_by.iter().map(|d| Box::from((choice.text)(d.slot).unwrap_or(""))).collect();
         Some(self.number(Combo { group, cell }))
     }
 

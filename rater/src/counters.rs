@@ -20,6 +20,10 @@ pub struct Counters {
     pub unpriced: u64,
     /// Accepted events that no charge selects.
     pub unmetered: u64,
+    /// Accepted events, of which a charge refused usage of a sealed period.
+    pub late_refused: u64,
+    /// Usages of sealed periods that charges refused.
+    pub late_refused_usages: u64,
     /// Rated rows.
     pub rows: u64,
     /// Sum of the rows' hashes.
@@ -40,7 +44,7 @@ pub struct UnpricedUsage {
 impl Counters {
     /// Accepted events.
     pub fn accepted(&self) -> u64 {
-        self.rated.saturating_add(self.unpriced).saturating_add(self.unmetered)
+        [self.unpriced, self.unmetered, self.late_refused].into_iter().fold(self.rated, u64::saturating_add)
     }
 
     /// Counts an event's verdict.
@@ -50,10 +54,16 @@ impl Counters {
             Verdict::Conflict => &mut self.conflict,
             Verdict::Unpriced(_) => &mut self.unpriced,
             Verdict::Rated => &mut self.rated,
+            Verdict::LateRefused => &mut self.late_refused,
             Verdict::Unmetered => &mut self.unmetered,
         };
         // 2^64 events take longer than the sun has left.
         *counter = counter.saturating_add(1);
+    }
+
+    /// Counts a usage that its charge refused.
+    pub(crate) fn count_late_refused(&mut self) {
+        self.late_refused_usages = self.late_refused_usages.saturating_add(1);
     }
 
     /// Counts a rated row.
@@ -77,6 +87,8 @@ impl Counters {
         self.rated = self.rated.saturating_add(other.rated);
         self.unpriced = self.unpriced.saturating_add(other.unpriced);
         self.unmetered = self.unmetered.saturating_add(other.unmetered);
+        self.late_refused = self.late_refused.saturating_add(other.late_refused);
+        self.late_refused_usages = self.late_refused_usages.saturating_add(other.late_refused_usages);
         self.rows = self.rows.saturating_add(other.rows);
         self.rows_digest = self.rows_digest.plus(other.rows_digest);
         for (key, theirs) in &other.unpriced_usage {

@@ -1,10 +1,9 @@
 //! Fast evaluation of prices that are piecewise linear and exact at the amount scale (most of them): one multiplication of
 //! two 64-bit numbers and one addition per event. Everything else takes the exact 256-bit way in `model`.
 //!
-//! A curve is the allowance and the price of one charge and cell, compiled once. It must agree with
-//! `Charge::cumulative_amount` to the last digit; a property test says so.
+//! A curve is the allowance and the price of one charge and cell, compiled once. It must agree with the price's exact way
+//! to the last digit; a property test says so.
 
-use weir_model::catalog::Charge;
 use weir_model::number::{Amount, Overflow, Quantity};
 use weir_model::price::{Cumulative, Tier};
 
@@ -27,15 +26,18 @@ pub struct Curve {
 impl Curve {
     /// Compiles a charge's price in one cell. `None`: it needs the exact way (blocks, amounts finer than 18 decimals
     /// per scaled unit, bounds beyond 2^63).
-    pub fn compile(charge: &Charge, price: Cumulative<'_>) -> Option<Curve> {
-        let allowance = i64::try_from(charge.allowance.unwrap_or_default().scaled()).ok()?;
+    pub fn compile(allowance: Quantity, price: Cumulative<'_>) -> Option<Curve> {
+        let allowance = i64::try_from(allowance.scaled()).ok()?;
         let mut pieces = match price {
             Cumulative::Unit(unit) => {
                 let slope = exact_slope(unit.unit_amount.scaled(), unit.per.scaled())?;
                 vec![Piece { above: 0, origin: 0, slope, base: 0 }]
             }
-            Cumulative::Graduated(price) => tier_pieces(price.tiers.with_lower(), price.unit, graduated_base)?,
+            Cumulative::Graduated(price) | Cumulative::GraduatedPercentage(price) => {
+                tier_pieces(price.tiers.with_lower(), price.unit, graduated_base)?
+            }
             Cumulative::Volume(price) => tier_pieces(price.tiers.with_lower(), price.unit, volume_base)?,
+            Cumulative::Stairstep(price) => steps(price.tiers.with_lower())?,
             Cumulative::Package(_) => return None,
         };
         if allowance > 0 {
@@ -81,6 +83,15 @@ fn tier_pieces<'a>(tiers: impl Iterator<Item = (Quantity, &'a Tier)>, unit: i128
     Some(pieces)
 }
 
+/// One level piece per tier.
+fn steps<'a>(tiers: impl Iterator<Item = (Quantity, &'a Tier)>) -> Option<Vec<Piece>> {
+    let step = |(lower, tier): (Quantity, &Tier)| {
+        let above = i64::try_from(lower.scaled()).ok()?;
+        Some(Piece { above, origin: 0, slope: 0, base: tier.flat_amount.scaled() })
+    };
+    tiers.map(step).collect()
+}
+
 /// The line goes on where the tier before ended, plus the flat amount of entering.
 fn graduated_base(tier: &Tier, before: &Piece) -> Option<(i64, i128)> {
     let width = i128::from(before.above.checked_sub(before.origin)?);
@@ -103,28 +114,12 @@ fn exact_slope(unit_amount: i128, unit: i128) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use weir_model::catalog::{MeterIdx, PlanIdx};
-    use weir_model::charge::BucketRule;
+    use weir_model::charge::after_allowance;
     use weir_model::decimal::Decimal;
     use weir_model::number::UnitAmount;
-    use weir_model::price::{CellIdx, Graduated, Price, Tiers, Unit, Volume};
+    use weir_model::price::{CellIdx, Graduated, Leaf, Price, Stairstep, Tiers, Unit, Volume};
 
     use super::*;
-
-    fn charge(price: Price, allowance: Option<i128>) -> Charge {
-        Charge {
-            name: String::new(),
-            hash: 0,
-            plan: PlanIdx::default(),
-            meter: MeterIdx::default(),
-            price,
-            price_name: None,
-            filter: vec![],
-            group_by: vec![],
-            allowance: allowance.map(Quantity::from_scaled),
-            round: None,
-        }
-    }
 
     fn tiers(bounds: &[i128], amounts: &[(i128, i128)]) -> Tiers {
         let tiers = amounts.iter().enumerate().map(|(i, (unit, flat))| Tier {
@@ -146,7 +141,7 @@ mod tests {
             amounts in prop::collection::vec((0_i128..3_000_000_000, 0_i128..100_000), 6),
             allowance in prop::option::of(0_i128..2_000_000),
             scale in 0_u32..10,
-            which in 0..3,
+            which in 0..4,
             offset in -2_i128..3,
             far in 0_i128..i128::from(i64::MAX),
         ) {
@@ -156,20 +151,21 @@ mod tests {
             let price = match which {
                 0 => Price::Graduated(Graduated { tiers, unit }),
                 1 => Price::Volume(Volume { tiers, unit }),
+                2 => Price::Stairstep(Stairstep { tiers, unit }),
                 _ => Price::Unit(Unit {
                     unit_amount: tiers.as_slice()[0].unit_amount,
                     per: Quantity::from_scaled(unit),
                     unit,
                 }),
             };
-            let charge = charge(price, allowance);
-            let Some(BucketRule::Cumulative(price)) = charge.rule(CellIdx::NONE) else { unreachable!() };
-            let curve = Curve::compile(&charge, price).expect("these prices are exact at 18 decimals");
+            let Some(Leaf::Cumulative(price)) = price.leaf(CellIdx::ONLY) else { unreachable!() };
+            let free_quantity = Quantity::from_scaled(allowance.unwrap_or(0));
+            let curve = Curve::compile(free_quantity, price).expect("these prices are exact at 18 decimals");
             let free = allowance.unwrap_or(0);
             let near = bounds.iter().map(|bound| bound + free + offset);
             for quantity in near.chain([0, free, far]).filter(|quantity| (0..i128::from(i64::MAX)).contains(quantity)) {
                 let quantity = Quantity::from_scaled(quantity);
-                let exact = charge.cumulative_amount(price, quantity);
+                let exact = after_allowance(quantity, free_quantity).and_then(|priced| price.exact(priced)?.round());
                 prop_assert_eq!(curve.amount(quantity), Some(exact), "{:?}", quantity);
             }
         }
@@ -182,8 +178,6 @@ mod tests {
             per: Quantity::from_scaled(3),
             unit: 1,
         };
-        let charge = charge(Price::Unit(third), None);
-        let Some(BucketRule::Cumulative(price)) = charge.rule(CellIdx::NONE) else { unreachable!() };
-        assert_eq!(Curve::compile(&charge, price), None);
+        assert_eq!(Curve::compile(Quantity::ZERO, Cumulative::Unit(&third)), None);
     }
 }

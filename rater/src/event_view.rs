@@ -1,15 +1,16 @@
 //! One event of a batch, as a charge sees it: its value, its dimensions, its hash; and the usage that it becomes there.
 
 use weir_model::aggregation::Observation;
-use weir_model::catalog::FilterTerm;
+use weir_model::catalog::{FilterTerm, TypeIdx};
 use weir_model::event::{EventBatch, Span};
 use weir_model::hash::{Digest, HashKey};
 use weir_model::number::{Amount, Quantity};
 use weir_model::price::CellIdx;
+use weir_model::time::Instant;
 
 use crate::at;
 use crate::buckets::BucketKey;
-use crate::plan::CompiledCharge;
+use crate::plan::{CompiledCharge, Resource};
 
 /// One event at one charge, on its way to its bucket.
 #[derive(Debug, Clone, Copy)]
@@ -17,11 +18,15 @@ pub struct Usage {
     /// The event's index in its batch.
     pub event: u32,
     pub key: BucketKey,
+    /// The price version in force at the start of the bucket.
+    pub version: u32,
     pub cell: CellIdx,
+    /// The event's value at the first meter of the charge that selects it.
     pub value: Quantity,
-    pub own: Amount,
     /// Hash of the bucket's key.
     pub hash: u64,
+    /// Whether the bucket keeps more than one quantity.
+    pub has_extra: bool,
 }
 
 /// One event of a batch.
@@ -48,35 +53,65 @@ impl<'a> EventView<'a> {
         (!span.is_absent()).then(|| std::str::from_utf8(span.of(self.text)).expect("decoded text is UTF-8"))
     }
 
-    /// The value and own amount that a charge sees. `None`: it does not select this event.
-    pub fn observe(&self, compiled: &CompiledCharge) -> Option<(Quantity, Amount)> {
-        let passes =
-            |term: &FilterTerm| self.text(term.slot).is_some_and(|value| term.values.iter().any(|v| v == value));
-        if !compiled.filter.iter().all(passes) {
-            return None;
-        }
-        let value = match (compiled.value, compiled.distinct) {
-            (Some(slot), _) => Quantity::from_scaled(self.value(slot)?),
-            (None, Some(slot)) => self.text(slot).map(|_| compiled.one)?,
-            (None, None) => compiled.one,
-        };
-        let own = match compiled.own {
-            Some(slot) => Amount::from_scaled(self.value(slot)?).ok()?,
-            None => Amount::ZERO,
-        };
-        Some((value, own))
+    /// When it happened.
+    pub fn time(&self) -> Instant {
+        self.batch.time.get(self.i).copied().unwrap_or_default()
     }
 
-    /// What an aggregation that is not additive folds.
-    pub fn observation(&self, compiled: &CompiledCharge, value: Quantity, key: &HashKey) -> Observation<'a> {
+    /// The first meter of a charge that selects this event, and the event's value there. `None`: no meter does.
+    pub fn observe<'c>(&self, compiled: &'c CompiledCharge) -> Option<(&'c Resource, Quantity)> {
+        let event_type = self.event_type();
+        compiled.resources.iter().find_map(|resource| Some((resource, self.observe_at(resource, event_type)?)))
+    }
+
+    fn event_type(&self) -> TypeIdx {
+        self.batch.event_type.get(self.i).copied().unwrap_or(TypeIdx::UNKNOWN)
+    }
+
+    /// The event's value at a meter. `None`: the meter does not select it.
+    fn observe_at(&self, resource: &Resource, event_type: TypeIdx) -> Option<Quantity> {
+        let passes =
+            |term: &FilterTerm| self.text(term.slot).is_some_and(|value| term.values.iter().any(|v| v == value));
+        if resource.event_type != event_type || !resource.filter.iter().all(passes) {
+            return None;
+        }
+        let value = match (resource.value, resource.distinct) {
+            (Some(slot), _) => Quantity::from_scaled(self.value(slot)?),
+            (None, Some(slot)) => self.text(slot).map(|_| resource.one)?,
+            (None, None) => resource.one,
+        };
+        // An event without the amount that a dynamic price asks for is not selected either.
+        match resource.own {
+            Some(slot) => self.value(slot).map(|_| value),
+            None => Some(value),
+        }
+    }
+
+    /// What the event brings to each meter of a charge.
+    pub fn observations(&self, compiled: &CompiledCharge, key: &HashKey) -> Vec<Option<Observation<'a>>> {
+        let event_type = self.event_type();
+        let observe = |resource: &Resource| {
+            let value = self.observe_at(resource, event_type)?;
+            Some(self.observation(resource, value, key))
+        };
+        compiled.resources.iter().map(observe).collect()
+    }
+
+    /// What the event brings to one meter, at which it has this value.
+    pub fn observation(&self, resource: &Resource, value: Quantity, key: &HashKey) -> Observation<'a> {
         let text = |column: &[Span]| column.get(self.i).map_or(&[][..], |span| span.of(self.text));
-        let distinct = compiled.distinct.and_then(|slot| self.text(slot)).map_or(0, |text| key.text(text.as_bytes()));
+        let distinct = resource.distinct.and_then(|slot| self.text(slot)).map_or(0, |text| key.text(text.as_bytes()));
+        // Decoding holds amounts within their bound.
+        let own = resource.own.and_then(|slot| Amount::from_scaled(self.value(slot)?).ok()).unwrap_or_default();
         Observation {
             value,
+            own,
             distinct,
-            time: self.batch.time.get(self.i).copied().unwrap_or_default(),
+            time: self.time(),
             source: text(&self.batch.source),
             id: text(&self.batch.id),
+            estimated: resource.estimated.and_then(|slot| self.text(slot)) == Some("true"),
+            fingerprint: self.batch.fingerprint.get(self.i).map_or(0, |fingerprint| fingerprint.0),
         }
     }
 

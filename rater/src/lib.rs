@@ -20,6 +20,7 @@ mod curve;
 mod event_view;
 mod identities;
 mod plan;
+mod series;
 mod shard;
 mod snapshot;
 mod subjects;

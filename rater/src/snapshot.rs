@@ -1,22 +1,22 @@
 //! A shard's whole state as bytes and back (design.md 4.7).
 //!
-//! Format 1, little endian: magic, version, catalog hash, shard number and count, then identities, names, customers,
-//! stretches, subjects, combos, buckets, extras, counters; each list led by its length; at the end an XXH3-64 of all
+//! Format 2, little endian: magic, version, catalog hash, shard number and count, then identities, names, customers,
+//! stretches, subjects, combos, buckets, states, series, allowances, counters, seals; each list led by its length; at the end an XXH3-64 of all
 //! before. A reader refuses what it does not know, whole. Caches (scratch, memo, a subject's latest stretch) are not state.
 
 mod codec;
+mod states;
 
 use std::sync::Arc;
 
-use weir_model::aggregation::{FoldState, LatestEvent};
-use weir_model::catalog::{ChargeIdx, CustomerIdx, MeterIdx, PlanIdx};
+use weir_model::catalog::{ChargeIdx, CustomerIdx, MeterIdx};
 use weir_model::hash::{Digest, Fingerprint, PayloadDigest, RouteHash};
 use weir_model::number::{Amount, Quantity};
 use weir_model::price::CellIdx;
 use weir_model::time::{Instant, Period};
 use weir_model::verdict::UnpricedReason;
 
-use crate::buckets::{Bucket, BucketKey, Buckets, Extra};
+use crate::buckets::{Bucket, BucketKey, Buckets};
 use crate::combos::{Combo, Combos};
 use crate::counters::{Counters, UnpricedUsage};
 use crate::identities::{Admission, Identities};
@@ -26,7 +26,7 @@ use crate::subjects::{Customer, NONE, Stretch, Subjects};
 use codec::{Reader, Writer};
 
 /// Version of the format.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Why bytes are no snapshot for this shard.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,12 +76,17 @@ impl Shard {
             out.i128(bucket.amount.scaled());
             out.u128(bucket.digest.0);
         });
-        out.all(self.buckets.extras(), write_extra);
+        out.all(self.buckets.extras(), states::write_extra);
+        states::write_series(&mut out, self.series.groups());
+        states::write_allowances(&mut out, &self.allowances);
         write_counters(&mut out, &self.counters);
         out.option(self.latest, |out, (time, end)| {
             out.i64(time.micros());
             out.i64(end.micros());
         });
+        for seal in [self.sealed_before, self.sealed_through] {
+            out.option(seal, |out, at| out.i64(at.micros()));
+        }
         out.finish()
     }
 
@@ -101,13 +106,18 @@ impl Shard {
         })?;
         shard.combos = Combos::from_entries(combos).ok_or(SnapshotError::Invalid("combinations"))?;
         let buckets = from.list(read_bucket)?;
-        let extras = from.list(read_extra)?;
-        shard.buckets = Buckets::from_parts(buckets, extras).ok_or(SnapshotError::Invalid("buckets"))?;
+        let extras = from.list(states::read_extra)?;
+        shard.buckets = Buckets::from_parts(buckets, Vec::new()).ok_or(SnapshotError::Invalid("buckets"))?;
+        shard.series = states::read_series(&mut from)?;
+        shard.allowances = Arc::new(states::read_allowances(&mut from)?);
         shard.counters = read_counters(&mut from)?;
         shard.latest =
             from.option(|from| Ok((Instant::from_micros(from.i64()?), Instant::from_micros(from.i64()?))))?;
+        let mut seal = || from.option(|from| from.i64().map(Instant::from_micros));
+        (shard.sealed_before, shard.sealed_through) = (seal()?, seal()?);
         from.end()?;
         shard.check_references()?;
+        shard.restore_extras(&plan, extras)?;
         Ok(shard)
     }
 
@@ -119,22 +129,34 @@ impl Shard {
         let subjects_ok = subjects.iter().all(|s| s.customer == NONE || has(s.customer, customers.len()));
         // A chain of stretches only leads back, so that following it ends.
         let stretches_ok = (0_u32..).zip(stretches).all(|(number, stretch)| {
-            has(stretch.customer, customers.len()) && (stretch.previous == NONE || stretch.previous < number)
+            has(stretch.customer, customers.len())
+                && (stretch.previous == NONE || stretch.previous < number)
+                && customers.get(crate::at(stretch.customer)).is_some_and(|customer| {
+                    let segments = self.plan.segments(Subjects::owner(customer));
+                    has(stretch.segment, segments.len())
+                })
         });
         let customers_ok = customers.iter().all(|customer| {
             (customer.last_stretch == NONE || has(customer.last_stretch, stretches.len()))
-                && has(customer.plan.0, self.plan.catalog().plans.len())
                 && customer.declared.is_none_or(|declared| has(declared.0, self.plan.catalog().customers.len()))
                 && !self.subjects.name(customer).is_empty()
         });
         let buckets_ok = self.buckets.as_slice().iter().all(|bucket| {
             let key = bucket.key();
-            let charge_ok = has(key.charge.0, charges) && {
-                let (compiled, _) = self.plan.charge(key.charge);
-                !compiled.has_extra || self.buckets.extra(bucket).is_some()
-            };
-            charge_ok && has(key.stretch, stretches.len()) && has(key.combo, self.combos.entries().len())
+            has(key.charge.0, charges)
+                && has(key.stretch, stretches.len())
+                && has(key.combo, self.combos.entries().len())
         });
+        let series_ok = self.series.groups().iter().all(|group| {
+            let key = group.key;
+            has(key.customer, customers.len())
+                && (key.stretch == NONE || has(key.stretch, stretches.len()))
+                && has(key.combo, self.combos.entries().len())
+                && group.buckets.iter().all(|bucket| has(*bucket, self.buckets.as_slice().len()))
+        });
+        if !series_ok {
+            return Err(SnapshotError::Invalid("series"));
+        }
         match (subjects_ok && customers_ok, stretches_ok, buckets_ok) {
             (true, true, true) => Ok(()),
             (false, ..) => Err(SnapshotError::Invalid("subjects")),
@@ -159,7 +181,6 @@ fn write_subjects(out: &mut Writer, subjects: &Subjects) {
     out.bytes(subjects.names.as_bytes());
     out.all(&subjects.customers, |out, customer| {
         out.option(customer.declared, |out, declared| out.u32(declared.0));
-        out.u32(customer.plan.0);
         out.u64(customer.name_start);
         out.u32(customer.name_len);
         out.u32(customer.last_stretch);
@@ -169,6 +190,7 @@ fn write_subjects(out: &mut Writer, subjects: &Subjects) {
         out.u32(stretch.previous);
         out.i64(stretch.period.start.micros());
         out.i64(stretch.period.end.micros());
+        out.u32(stretch.segment);
     });
     out.all(&subjects.subjects, |out, subject| {
         out.u128(subject.hash.0);
@@ -183,7 +205,6 @@ fn read_subjects(from: &mut Reader<'_>, plan: &RatingPlan, into: &mut Subjects) 
         let declared = from.option(|from| from.u32().map(CustomerIdx))?;
         Ok(Customer {
             declared: declared.filter(|declared| declared.at() < customers_max),
-            plan: PlanIdx(from.u32()?),
             name_start: from.u64()?,
             name_len: from.u32()?,
             last_stretch: from.u32()?,
@@ -193,8 +214,17 @@ fn read_subjects(from: &mut Reader<'_>, plan: &RatingPlan, into: &mut Subjects) 
     into.stretches = from.list(|from| {
         let (customer, previous) = (from.u32()?, from.u32()?);
         let period = Period { start: Instant::from_micros(from.i64()?), end: Instant::from_micros(from.i64()?) };
-        Ok(Stretch { customer, previous, period })
+        // The active part follows from the catalog, once the customers are known to be there.
+        Ok(Stretch { customer, previous, period, active: period, segment: from.u32()? })
     })?;
+    for stretch in &mut into.stretches {
+        let customer = into.customers.get(crate::at(stretch.customer)).ok_or(SnapshotError::Invalid("stretches"))?;
+        let owner = Subjects::owner(customer);
+        if crate::at(stretch.segment) >= plan.segments(owner).len() {
+            return Err(SnapshotError::Invalid("stretches"));
+        }
+        stretch.active = plan.active(owner, stretch.segment, &stretch.period);
+    }
     let subjects = from.list(|from| Ok((RouteHash(from.u128()?), from.u32()?)))?;
     subjects.into_iter().for_each(|(hash, customer)| into.restore(hash, customer));
     Ok(())
@@ -214,60 +244,20 @@ fn read_amount(from: &mut Reader<'_>) -> Result<Amount, SnapshotError> {
     Amount::from_scaled(from.i128()?).map_err(|_| SnapshotError::Invalid("amounts"))
 }
 
-fn write_extra(out: &mut Writer, extra: &Extra) {
-    out.i128(extra.quantity.scaled());
-    out.i128(extra.own.scaled());
-    match &extra.fold {
-        None => out.u16(0),
-        Some(FoldState::Max(value)) => {
-            out.u16(1);
-            out.option(*value, |out, value| out.i128(value.scaled()));
-        }
-        Some(FoldState::Min(value)) => {
-            out.u16(2);
-            out.option(*value, |out, value| out.i128(value.scaled()));
-        }
-        Some(FoldState::Latest(latest)) => {
-            out.u16(3);
-            out.option(latest.as_ref(), |out, event| {
-                out.i64(event.time.micros());
-                out.bytes(&event.source);
-                out.bytes(&event.id);
-                out.i128(event.value.scaled());
-            });
-        }
-        Some(FoldState::Unique(values)) => {
-            out.u16(4);
-            out.list(values.len(), values.iter(), |out, value| out.u128(*value));
-        }
-    }
-}
-
-fn read_extra(from: &mut Reader<'_>) -> Result<Extra, SnapshotError> {
-    let quantity = Quantity::from_scaled(from.i128()?);
-    let own = read_amount(from)?;
-    let value = |from: &mut Reader<'_>| from.i128().map(Quantity::from_scaled);
-    let fold = match from.u16()? {
-        0 => None,
-        1 => Some(FoldState::Max(from.option(value)?)),
-        2 => Some(FoldState::Min(from.option(value)?)),
-        3 => Some(FoldState::Latest(from.option(|from| {
-            Ok(LatestEvent {
-                time: Instant::from_micros(from.i64()?),
-                source: from.bytes()?.into(),
-                id: from.bytes()?.into(),
-                value: value(from)?,
-            })
-        })?)),
-        4 => Some(FoldState::Unique(from.list(Reader::u128)?.into_iter().collect())),
-        _ => return Err(SnapshotError::Invalid("aggregations")),
-    };
-    Ok(Extra { fold, quantity, own })
-}
-
 fn write_counters(out: &mut Writer, counters: &Counters) {
-    let Counters { duplicate, conflict, rated, unpriced, unmetered, rows, rows_digest, unpriced_usage } = counters;
-    for counter in [duplicate, conflict, rated, unpriced, unmetered, rows] {
+    let Counters {
+        duplicate,
+        conflict,
+        rated,
+        unpriced,
+        unmetered,
+        late_refused,
+        late_refused_usages,
+        rows,
+        rows_digest,
+        unpriced_usage,
+    } = counters;
+    for counter in [duplicate, conflict, rated, unpriced, unmetered, late_refused, late_refused_usages, rows] {
         out.u64(*counter);
     }
     out.u128(rows_digest.0);
@@ -286,6 +276,8 @@ fn read_counters(from: &mut Reader<'_>) -> Result<Counters, SnapshotError> {
         rated: from.u64()?,
         unpriced: from.u64()?,
         unmetered: from.u64()?,
+        late_refused: from.u64()?,
+        late_refused_usages: from.u64()?,
         rows: from.u64()?,
         rows_digest: Digest(from.u128()?),
         ..Counters::default()

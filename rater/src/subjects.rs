@@ -9,7 +9,7 @@ use weir_model::hash::RouteHash;
 use weir_model::time::{Instant, Period};
 use weir_model::verdict::UnpricedReason;
 
-use crate::plan::{Owner, RatingPlan};
+use crate::plan::{Owner, Partial, RatingPlan};
 use crate::{at, next_index};
 
 /// Stands for "none" among numbers of customers and stretches.
@@ -27,8 +27,12 @@ pub struct Subject {
     stretch: u32,
     /// That part of the stretch's period in which the customer had its plan.
     active: Period,
-    /// Its customer's plan.
+    /// The end of the stretch's period.
+    period_end: Instant,
+    /// Its customer's plan then.
     plan: PlanIdx,
+    /// Whether that part is less than the period.
+    partial: Partial,
 }
 
 const _: () = assert!(size_of::<Subject>() == 64);
@@ -38,8 +42,6 @@ const _: () = assert!(size_of::<Subject>() == 64);
 pub struct Customer {
     /// Who it is in the catalog; `None`: a subject that nobody claims is its own customer.
     pub declared: Option<CustomerIdx>,
-    /// Its plan.
-    pub plan: PlanIdx,
     /// Range of its id in the shard's names.
     pub name_start: u64,
     /// Length of its id.
@@ -48,7 +50,7 @@ pub struct Customer {
     pub last_stretch: u32,
 }
 
-/// One period of a customer under one plan.
+/// One period of a customer under one plan: the part of a billing period that lies in a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stretch {
     /// The customer's number.
@@ -57,6 +59,30 @@ pub struct Stretch {
     pub previous: u32,
     /// The billing period.
     pub period: Period,
+    /// The part of it that lies in the segment.
+    pub active: Period,
+    /// Which of the customer's plans it is: a number from [`RatingPlan::segments`].
+    pub segment: u32,
+}
+
+impl Stretch {
+    /// Whether the customer had the plan in a part of the period only.
+    pub fn partial(&self) -> Partial {
+        if self.active == self.period { Partial::No } else { Partial::Yes }
+    }
+}
+
+/// Where an event of a subject belongs.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The stretch.
+    pub stretch: u32,
+    /// The end of its billing period.
+    pub period_end: Instant,
+    /// The plan.
+    pub plan: PlanIdx,
+    /// Whether the stretch is less than its period.
+    pub partial: Partial,
 }
 
 /// Who belongs to whom, in one shard.
@@ -118,16 +144,12 @@ impl Subjects {
         slots.take_while(|slot| *slot != NO_SLOT).filter(move |slot| *slot >> 32 == tag).map(number_in)
     }
 
-    /// The stretch that an event of `subject` at `time` belongs to, the end of its period, and its plan.
-    pub fn stretch(
-        &mut self,
-        plan: &RatingPlan,
-        subject: u32,
-        time: Instant,
-    ) -> Result<(u32, Instant, PlanIdx), UnpricedReason> {
+    /// Where an event of `subject` at `time` belongs.
+    pub fn place(&mut self, plan: &RatingPlan, subject: u32, time: Instant) -> Result<Place, UnpricedReason> {
         let known = *self.subjects.get(at(subject)).expect("subject numbers come from this table");
         if known.stretch != NONE && known.active.contains(time) {
-            return Ok((known.stretch, known.active.end, known.plan));
+            let Subject { stretch, period_end, plan, partial, .. } = known;
+            return Ok(Place { stretch, period_end, plan, partial });
         }
         if known.customer == NONE {
             return Err(match plan.owner(known.hash) {
@@ -135,18 +157,40 @@ impl Subjects {
                 _ => UnpricedReason::NoPlan,
             });
         }
-        let customer = self.customers.get(at(known.customer)).ok_or(UnpricedReason::NoPlan)?;
-        let starts_at = plan.starts_at(Subjects::owner(customer));
-        if starts_at.is_some_and(|start| time < start) {
-            return Err(UnpricedReason::BeforeStart);
-        }
-        let (stretch, period) = self.find_stretch(plan, known.customer, time)?;
+        let number = self.stretch_at(plan, known.customer, time)?;
+        let stretch = *self.stretches.get(at(number)).expect("just found");
+        let customer = self.customers.get(at(known.customer)).expect("subjects have a customer");
+        let segment_plan = plan.segment(Subjects::owner(customer), stretch.segment).plan;
+        let place =
+            Place { stretch: number, period_end: stretch.period.end, plan: segment_plan, partial: stretch.partial() };
         if let Some(subject) = self.subjects.get_mut(at(subject)) {
-            let start = starts_at.map_or(period.start, |start| start.max(period.start));
-            subject.stretch = stretch;
-            subject.active = Period { start, end: period.end };
+            subject.stretch = number;
+            subject.active = stretch.active;
+            subject.period_end = place.period_end;
+            subject.plan = place.plan;
+            subject.partial = place.partial;
         }
-        Ok((stretch, period.end, known.plan))
+        Ok(place)
+    }
+
+    /// The stretch of a customer that an instant lies in; it is entered if it is new.
+    pub fn stretch_at(&mut self, plan: &RatingPlan, number: u32, time: Instant) -> Result<u32, UnpricedReason> {
+        let customer = self.customers.get_mut(at(number)).ok_or(UnpricedReason::NoPlan)?;
+        let mut candidate = customer.last_stretch;
+        while let Some(stretch) = self.stretches.get(at(candidate)) {
+            if stretch.active.contains(time) {
+                return Ok(candidate);
+            }
+            candidate = stretch.previous;
+        }
+        let owner = Subjects::owner(customer);
+        let segment = plan.segment_at(owner, time)?;
+        let period = plan.segment(owner, segment).periods.period_at(time);
+        let active = plan.active(owner, segment, &period);
+        let entered = next_index(self.stretches.len());
+        self.stretches.push(Stretch { customer: number, previous: customer.last_stretch, period, active, segment });
+        customer.last_stretch = entered;
+        Ok(entered)
     }
 
     /// A customer's id.
@@ -155,19 +199,26 @@ impl Subjects {
         self.names.get(start..start.saturating_add(at(customer.name_len))).unwrap_or_default()
     }
 
-    /// The owner of a customer's usage, as [`RatingPlan::periods`] wants it.
+    /// The owner of a customer's usage.
     pub fn owner(customer: &Customer) -> Owner {
         match customer.declared {
-            Some(declared) => Owner::Declared(declared, customer.plan),
-            None => Owner::Itself(customer.plan),
+            Some(declared) => Owner::Declared(declared),
+            None => Owner::Itself,
         }
     }
 
     /// Enters a subject as a snapshot kept it: its latest stretch is found again when it is needed.
     pub fn restore(&mut self, hash: RouteHash, customer: u32) {
-        let plan = self.customers.get(at(customer)).map_or(PlanIdx::default(), |customer| customer.plan);
-        let active = Period { start: Instant::default(), end: Instant::default() };
-        self.push(Subject { hash, customer, stretch: NONE, active, plan });
+        let nowhere = Instant::default();
+        self.push(Subject {
+            hash,
+            customer,
+            stretch: NONE,
+            active: Period { start: nowhere, end: nowhere },
+            period_end: nowhere,
+            plan: PlanIdx::default(),
+            partial: Partial::No,
+        });
     }
 
     /// Enters a customer as a snapshot kept it.
@@ -182,12 +233,12 @@ impl Subjects {
     fn enter(&mut self, plan: &RatingPlan, hash: RouteHash, text: &str) -> u32 {
         let customer = match plan.owner(hash) {
             Owner::Nobody(_) => NONE,
-            Owner::Itself(plan) => self.new_customer(None, plan, text),
-            Owner::Declared(declared, customer_plan) => match self.declared.get(declared.at()) {
+            Owner::Itself => self.new_customer(None, text),
+            Owner::Declared(declared) => match self.declared.get(declared.at()) {
                 Some(&known) if known != NONE => known,
                 _ => {
                     let id = plan.catalog().customers.get(declared.at()).map_or("", |customer| customer.id.as_str());
-                    let number = self.new_customer(Some(declared), customer_plan, id);
+                    let number = self.new_customer(Some(declared), id);
                     if let Some(slot) = self.declared.get_mut(declared.at()) {
                         *slot = number;
                     }
@@ -199,30 +250,13 @@ impl Subjects {
         next_index(self.subjects.len().saturating_sub(1))
     }
 
-    fn new_customer(&mut self, declared: Option<CustomerIdx>, plan: PlanIdx, name: &str) -> u32 {
+    fn new_customer(&mut self, declared: Option<CustomerIdx>, name: &str) -> u32 {
         let number = next_index(self.customers.len());
         let name_start = u64::try_from(self.names.len()).unwrap_or(u64::MAX);
         let name_len = u32::try_from(name.len()).expect("names are bounded by the limit of attributes");
         self.names.push_str(name);
-        self.customers.push(Customer { declared, plan, name_start, name_len, last_stretch: NONE });
+        self.customers.push(Customer { declared, name_start, name_len, last_stretch: NONE });
         number
-    }
-
-    fn find_stretch(&mut self, plan: &RatingPlan, number: u32, time: Instant) -> Result<(u32, Period), UnpricedReason> {
-        let customer = self.customers.get_mut(at(number)).ok_or(UnpricedReason::NoPlan)?;
-        let mut candidate = customer.last_stretch;
-        while let Some(stretch) = self.stretches.get(at(candidate)) {
-            if stretch.period.contains(time) {
-                return Ok((candidate, stretch.period));
-            }
-            candidate = stretch.previous;
-        }
-        let periods = plan.periods(Subjects::owner(customer)).ok_or(UnpricedReason::NoPlan)?;
-        let period = periods.period_at(time);
-        let stretch = next_index(self.stretches.len());
-        self.stretches.push(Stretch { customer: number, previous: customer.last_stretch, period });
-        customer.last_stretch = stretch;
-        Ok((stretch, period))
     }
 
     fn push(&mut self, subject: Subject) {

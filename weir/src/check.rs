@@ -7,6 +7,7 @@ use serde::Serialize;
 use weir_model::catalog::{Problem, Severity};
 
 use crate::cli::{CheckArgs, Format};
+use crate::table::csv_field;
 use crate::{failure, files};
 
 /// Runs the command.
@@ -43,7 +44,7 @@ pub fn command(args: &CheckArgs) -> Result<ExitCode> {
                     finding.reason,
                     finding.fix,
                 ];
-                println!("{}", texts.map(|text| quoted(&text)).join(","));
+                println!("{}", texts.map(|text| csv_field(&text)).join(","));
             }
         }
     }
@@ -75,8 +76,4 @@ fn findings(problems: &[Problem]) -> Vec<Finding> {
         fix: problem.fix.clone(),
     });
     findings.collect()
-}
-
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('"', "\"\""))
 }

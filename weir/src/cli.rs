@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// Turns a stream of usage events into money: exactly, once, fast, and so that every cent can be explained.
 #[derive(Debug, Parser)]
@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     after_help = "\
 Start here:
   weir demo                                   a month of an AI company: generated, rated, invoiced
+  weir init my-prices --events usage.ndjson   a catalog drafted from my own events; without them, one that teaches
   weir check catalog.toml                     is my catalog sound? what would surprise me?
   weir run --catalog catalog.toml --events usage.ndjson --out result
 
@@ -33,6 +34,20 @@ pub enum Command {
     Check(CheckArgs),
     /// Generate a believable month of an AI company, rate it, invoice it, explain it
     Demo(DemoArgs),
+    /// Write a commented catalog to start from, or draft one from your own events
+    Init(InitArgs),
+}
+
+impl Cli {
+    /// Reads the command line.
+    pub fn from_command_line() -> Cli {
+        let matches = Cli::command().get_matches();
+        let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        if let (Command::Run(run), Some(of_run)) = (&mut cli.command, matches.subcommand_matches("run")) {
+            run.close_after = run.closes_among_events(of_run);
+        }
+        cli
+    }
 }
 
 /// How results are printed.
@@ -56,7 +71,8 @@ Arrow files need a --mapping. Any of them may be compressed with gzip or zstd. `
 Examples:
   weir run --catalog catalog.toml --events 'usage/2026-08-*.ndjson.gz' --out august
   weir run --catalog aws.toml --mapping aws-cur.toml --events cur.csv.gz --format json
-  zcat usage.gz | weir run --catalog catalog.toml --events - --customer acme")]
+  zcat usage.gz | weir run --catalog catalog.toml --events - --customer acme
+  weir run --catalog catalog.toml --events august.ndjson --close 2026-09-01 --events september.ndjson")]
 pub struct RunArgs {
     /// Catalog (TOML): meters, prices, plans, customers
     #[arg(long, value_name = "FILE")]
@@ -86,6 +102,13 @@ pub struct RunArgs {
     /// [default: the end of the period of the latest event]
     #[arg(long, value_name = "T")]
     pub until: Option<String>,
+    /// Close the periods that end by then before the files that follow are read; may stand several times among --events.
+    /// What comes later for a closed period is late: its charge's late_policy says how it is billed
+    #[arg(long, value_name = "T")]
+    pub close: Vec<String>,
+    /// For each --close, how many --events stand before it
+    #[arg(skip)]
+    pub close_after: Vec<usize>,
     /// Only this customer's documents; printed too, unless --format says otherwise
     #[arg(long, value_name = "ID")]
     pub customer: Option<String>,
@@ -95,6 +118,14 @@ pub struct RunArgs {
     /// How the report is printed
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+impl RunArgs {
+    fn closes_among_events(&self, matches: &ArgMatches) -> Vec<usize> {
+        let events: Vec<usize> = matches.indices_of("events").map(Iterator::collect).unwrap_or_default();
+        let closes = matches.indices_of("close").into_iter().flatten();
+        closes.map(|close| events.iter().filter(|event| **event < close).count()).collect()
+    }
 }
 
 /// `weir check`
@@ -125,4 +156,42 @@ pub struct DemoArgs {
     /// Events to generate
     #[arg(long, default_value_t = 500_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     pub events: u64,
+}
+
+/// `weir init`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Without --events, DIR gets a small catalog that explains itself, events to try it on, and three commands.
+
+With --events, DIR gets a catalog drafted from what is in them: a meter that counts each event type, a meter that sums each numeric
+field of `data` (numbers and decimal strings), and dimensions from texts and booleans of at most 50 values that repeat (each comes twice
+on average). It rates these events at once, at a placeholder price of 1.00 a unit. Only suggested, in comments, are:
+  max or latest   for numbers that look like levels: a word of the field's name is one like seats, balance, storage, active or
+                  percent, or a word of the event type is one like measured, changed, sampled or snapshot
+  unique_count    for texts of more than 50 values that repeat, such as user ids
+Numbers whose name ends in a word like id, code, status, version or at are taken as texts. Of a field's values one in a hundred may be
+of another kind: the result says how many events are rejected for it. What fits nowhere is listed with its reason.
+Looked at are the first 100 event types and 1,000 fields, and up to 1,000 different values of each.
+
+Examples:
+  weir init my-prices
+  weir init my-prices --events 'usage/2026-08-*.ndjson.gz'
+  weir init aws --events cur.csv.gz --mapping aws-cur.toml
+  zcat usage.gz | weir init my-prices --events - --format json")]
+pub struct InitArgs {
+    /// Folder to make; it must not exist, or be empty
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Files of your own events to draft the catalog from; globs are expanded, `-` is standard input
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub events: Vec<String>,
+    /// How the columns of CSV, Parquet or Arrow files become events (TOML)
+    #[arg(long, value_name = "FILE", requires = "events")]
+    pub mapping: Option<PathBuf>,
+    /// Replace what an earlier `weir init` wrote into DIR, unless it was edited since
+    #[arg(long)]
+    pub force: bool,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }

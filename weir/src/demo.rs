@@ -77,6 +77,8 @@ fn generate(settings: Settings, path: &Path) -> Result<PutIn> {
 fn run_args(folder: &Folder) -> Result<RunArgs> {
     let events = folder.events().into_os_string().into_string();
     Ok(RunArgs {
+        close: Vec::new(),
+        close_after: Vec::new(),
         catalog: folder.catalog(),
         // An argument in UTF-8 is all that the command line can say.
         events: vec![events.map_err(|_| invalid("--out must be UTF-8"))?],

@@ -10,21 +10,23 @@ pub mod cli;
 pub mod demo;
 pub mod failure;
 pub mod files;
+pub mod init;
 pub mod report;
 pub mod run;
+mod shell;
 mod table;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use cli::{Cli, Command};
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let outcome = match Cli::from_command_line().command {
         Command::Run(args) => run::command(&args),
         Command::Check(args) => check::command(&args),
         Command::Demo(args) => demo::command(&args),
+        Command::Init(args) => init::command(&args),
     };
     outcome.unwrap_or_else(|error| failure::explain(&error))
 }

@@ -29,7 +29,7 @@ pub struct Report {
     pub unpriced: u64,
     /// No charge selects it.
     pub unmetered: u64,
-    /// Usage of a sealed period that its charge refuses. A run closes after its last file, so there is none.
+    /// Usage of a sealed period that its charge refuses.
     pub late_refused: u64,
     /// Taken back by a correction. Corrections do not come in files yet.
     pub voided: u64,
@@ -53,6 +53,8 @@ pub struct Report {
     pub rows_digest: String,
     /// Periods that end by then are closed; null without usage.
     pub through: Option<String>,
+    /// The instants through which the run closed, in order; the last one is `through`.
+    pub closes: Vec<String>,
     /// Rejections by code.
     pub rejected_by_code: BTreeMap<&'static str, u64>,
     /// The first rejections in log order.
@@ -104,7 +106,7 @@ impl Report {
             rated: counters.rated,
             unpriced: counters.unpriced,
             unmetered: counters.unmetered,
-            late_refused: 0,
+            late_refused: counters.late_refused,
             voided: 0,
             correction: 0,
             skipped: intake.skipped,
@@ -116,6 +118,7 @@ impl Report {
             settlement_rows: 0,
             rows_digest: counters.rows_digest.to_string(),
             through: None,
+            closes: Vec::new(),
             rejected_by_code: intake.rejected.iter().map(|(code, count)| (code.code(), *count)).collect(),
             rejected_first: rejected_records(intake, files),
             unpriced_usage: unpriced_usage(catalog, counters),
@@ -242,7 +245,8 @@ impl Report {
     }
 }
 
-fn rejected_records(intake: &Intake, files: &[String]) -> Vec<RejectedRecord> {
+/// The first rejections, as people find them in their files.
+pub fn rejected_records(intake: &Intake, files: &[String]) -> Vec<RejectedRecord> {
     let records = intake.samples.iter().map(|sample| {
         let file = usize::try_from(sample.file).ok().and_then(|file| files.get(file));
         RejectedRecord {

@@ -1,13 +1,15 @@
 //! `weir run`: from files of usage to totals, invoices and an archive.
 //!
-//! catalog and inputs are opened first, so that a mistake costs nothing; then everything is rated; then the periods are closed,
-//! and what the run leaves behind is published at once, or not at all.
+//! Catalog and inputs are opened first, so that a mistake costs nothing; then everything is rated, with a close wherever the log
+//! has one; what the run leaves behind is published at once, or not at all.
 
+mod documents;
 pub mod intake;
 mod output;
 mod pipeline;
 mod progress;
 mod reassembly;
+mod stages;
 mod summary;
 
 use std::process::ExitCode;
@@ -16,21 +18,25 @@ use std::time::Instant as Stopwatch;
 
 use anyhow::{Result, anyhow};
 use weir_ingest::Decoder;
-use weir_ingest::input;
 use weir_ingest::reader::{Reader, ReaderSettings};
+use weir_invoicer::Remember;
 use weir_model::catalog::Catalog;
 use weir_model::hash::HashKey;
+use weir_model::number::Overflow;
 use weir_model::time::Instant;
-use weir_rater::close::{Close, default_through};
+use weir_rater::close::{Close, Settled, default_through, seal};
 use weir_rater::{Counters, RatingPlan, Rows, Shard};
 
 use crate::cli::{Format, RunArgs};
 use crate::failure::{self, invalid, invalid_with_causes};
 use crate::files;
 use crate::report::Report;
+use documents::Documents;
+use intake::Intake;
 use output::Output;
 use pipeline::{Rated, Spread};
 use progress::Progress;
+use stages::Stage;
 
 /// What a run leaves behind.
 #[derive(Debug)]
@@ -65,41 +71,136 @@ pub fn execute(args: &RunArgs) -> Result<Outcome> {
     let (catalog, _) = files::catalog(&args.catalog)?;
     let catalog = Arc::new(catalog);
     let mapping = args.mapping.as_deref().map(files::mapping).transpose()?.map(Arc::new);
-    let through = args.until.as_deref().map(|until| parse_until(until, &catalog)).transpose()?;
     if let Some(customer) = &args.customer {
         check_customer(customer, &catalog)?;
     }
-    let inputs = input::expand(&args.events, mapping.as_deref()).map_err(invalid_with_causes)?;
+    let (inputs, stages) = stages::of(args, &catalog, mapping.as_deref())?;
     let names: Vec<String> = inputs.iter().map(|input| input.name.clone()).collect();
     let reader = Reader::open(inputs, mapping, ReaderSettings::default()).map_err(invalid_with_causes)?;
     let plan = Arc::new(RatingPlan::compile(Arc::clone(&catalog), HashKey::FILES).map_err(invalid)?);
-    let decoder = Decoder::new(&catalog, HashKey::FILES, args.shards);
     let output = Output::create(args, &catalog, &names)?;
-
-    let shards = (0..args.shards).map(|number| Shard::new(number, args.shards, Arc::clone(&plan))).collect();
-    let threads = threads(args)?;
-    let rows = if args.out.is_some() && !args.no_archive { Rows::Keep } else { Rows::Count };
-    let mut progress = Progress::start(&reader.progress());
-    let rated =
-        pipeline::rate(reader, &decoder, shards, (Spread { threads, rows }, output), |read| progress.show(read));
-    progress.finish();
-    let Rated { shards, intake, empty_inputs, sink: output } = rated?;
-    for name in empty_inputs {
+    let folder = output.as_ref().map(Output::invoices);
+    let mut run = Run {
+        decoder: Decoder::new(&catalog, HashKey::FILES, args.shards),
+        spread: Spread {
+            threads: threads(args)?,
+            rows: if args.out.is_some() && !args.no_archive { Rows::Keep } else { Rows::Count },
+        },
+        shards: (0..args.shards).map(|number| Shard::new(number, args.shards, Arc::clone(&plan))).collect(),
+        plan,
+        output,
+        documents: Documents::new(args, &catalog, folder.as_deref())?,
+        intake: Intake::default(),
+        settled: Settled::new(),
+        settlement_rows: 0,
+        closes: Vec::new(),
+    };
+    let reader = run.read(reader, &stages)?;
+    for name in reader.empty_inputs() {
         eprintln!("note: {name} holds no record");
     }
+    run.finish(args, (&catalog, &names), stopwatch)
+}
 
-    let mut counters = Counters::default();
-    shards.iter().for_each(|shard| counters.add(shard.counters()));
-    let mut report = Report::of_counts(&catalog, &intake, &counters, &names);
-    report.assert_conservation();
-    let through = through.or_else(|| default_through(&shards));
-    report.through = through.map(|through| through.to_string());
-    let through = through.unwrap_or(Instant::EVENT_MIN);
-    let close = Close::new(&shards, Arc::clone(&plan), through)
-        .map_err(|error| anyhow!("the totals of a customer with several subjects cannot be merged: {error}"))?;
-    summary::fill(&mut report, &close, &shards, threads)?;
-    let documents = output::publish(output, args, (&close, &catalog), &mut report, stopwatch)?;
-    Ok(Outcome { report, documents })
+/// A run on its way: what one stage hands to the next.
+struct Run<'a> {
+    plan: Arc<RatingPlan>,
+    decoder: Decoder,
+    spread: Spread,
+    shards: Vec<Shard>,
+    output: Option<Output>,
+    documents: Documents<'a>,
+    intake: Intake,
+    settled: Settled,
+    settlement_rows: usize,
+    closes: Vec<Instant>,
+}
+
+impl Run<'_> {
+    /// Reads and rates the files of every stage; closes and bills after each but the last.
+    fn read(&mut self, mut reader: Reader, stages: &[Stage]) -> Result<Reader> {
+        let mut progress = Progress::start(&reader.progress());
+        for (number, stage) in (1..).zip(stages) {
+            reader.pause_before(stage.inputs_end);
+            let (shards, output) = (std::mem::take(&mut self.shards), self.output.take());
+            let rated =
+                pipeline::rate(reader, &self.decoder, shards, (self.spread, output), |read| progress.show(read));
+            let Rated { reader: rest, shards, intake, sink } = rated.inspect_err(|_| progress.finish())?;
+            (reader, self.shards, self.output) = (rest, shards, sink);
+            self.intake.add(intake);
+            let before = self.closes.last().copied();
+            let through = stage.through.or_else(|| default_through(&self.shards)).or(before);
+            // A later close never seals less.
+            self.closes.push(through.into_iter().chain(before).max().unwrap_or(Instant::EVENT_MIN));
+            if number < stages.len() {
+                self.close_between()?;
+            }
+        }
+        progress.finish();
+        Ok(reader)
+    }
+
+    /// A close that others follow: seals, settles, bills.
+    fn close_between(&mut self) -> Result<()> {
+        let through = self.through();
+        let sealed = seal(&mut self.shards, &self.plan, through).map_err(overflow)?;
+        let settled = std::mem::take(&mut self.settled);
+        let close = Close::new(&self.shards, Arc::clone(&self.plan), through, settled).map_err(overflow)?;
+        if let Some(output) = &mut self.output {
+            output.close(&sealed, &close)?;
+        }
+        self.settlement_rows += sealed.adjustments.len() + close.settlements().len();
+        self.documents.close(&close, Remember::Lines, 0)?;
+        self.settled = close.settled().clone();
+        Ok(())
+    }
+
+    /// The last close, after which everything is written.
+    fn finish(
+        mut self,
+        args: &RunArgs,
+        (catalog, names): (&Catalog, &[String]),
+        stopwatch: Stopwatch,
+    ) -> Result<Outcome> {
+        let mut counters = Counters::default();
+        self.shards.iter().for_each(|shard| counters.add(shard.counters()));
+        let mut report = Report::of_counts(catalog, &self.intake, &counters, names);
+        report.assert_conservation();
+        let through = self.through();
+        let sealed = seal(&mut self.shards, &self.plan, through).map_err(overflow)?;
+        let close = Close::new(&self.shards, Arc::clone(&self.plan), through, self.settled).map_err(overflow)?;
+        let settlement_rows = self.settlement_rows + sealed.adjustments.len() + close.settlements().len();
+        report.settlement_rows = u64::try_from(settlement_rows)?;
+        if report.received > 0 || self.closes.len() > 1 || args.until.is_some() {
+            report.through = Some(through.to_string());
+        }
+        report.closes = self.closes.iter().map(ToString::to_string).collect();
+        summary::fill(&mut report, &close, &self.shards, self.spread.threads)?;
+        if let Some(output) = &mut self.output {
+            output.close(&sealed, &close)?;
+        }
+        let several = self.closes.len() > 1;
+        if self.output.is_some() || args.customer.is_some() || several {
+            self.documents.close(&close, Remember::Nothing, report.invoices)?;
+        }
+        let (billed, documents) = self.documents.finish()?;
+        if several {
+            summary::bill(&mut report, &billed);
+        }
+        match self.output {
+            Some(output) => output.publish(&close, &mut report, stopwatch)?,
+            None => output::stamp(&mut report, stopwatch),
+        }
+        Ok(Outcome { report, documents })
+    }
+
+    fn through(&self) -> Instant {
+        self.closes.last().copied().unwrap_or(Instant::EVENT_MIN)
+    }
+}
+
+fn overflow(error: Overflow) -> anyhow::Error {
+    anyhow!("the totals at the close cannot be made: {error}; look for a price or quantity that is far too large")
 }
 
 fn threads(args: &RunArgs) -> Result<usize> {
@@ -115,17 +216,4 @@ fn check_customer(id: &str, catalog: &Catalog) -> Result<()> {
         return Ok(());
     }
     Err(invalid(format!("--customer {id}: the catalog has no such customer, and no default plan for undeclared ones")))
-}
-
-/// A date in the catalog's zone (its first instant) or an RFC 3339 time.
-fn parse_until(text: &str, catalog: &Catalog) -> Result<Instant> {
-    if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
-        return Ok(Instant::from_timestamp(timestamp));
-    }
-    let date: jiff::civil::Date = text
-        .parse()
-        .map_err(|_| invalid(format!("--until {text}: write a date (2026-09-01) or a time (2026-09-01T00:00:00Z)")))?;
-    let start =
-        date.to_zoned(catalog.time_zone.clone()).map_err(|error| invalid(format!("--until {text}: {error}")))?;
-    Ok(Instant::from_timestamp(start.timestamp()))
 }

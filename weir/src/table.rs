@@ -1,4 +1,4 @@
-//! Aligned text tables and grouped digits, for people.
+//! Aligned text tables and grouped digits, for people; fields of CSV, for spreadsheets.
 
 /// Prints rows with the first column to the left and the others to the right.
 pub fn aligned(rows: &[Vec<String>]) -> String {
@@ -30,6 +30,11 @@ pub fn grouped(number: &str) -> String {
         text.push(digit);
     }
     text + fraction
+}
+
+/// A text as a field of CSV, always in quotes.
+pub fn csv_field(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
 }
 
 #[cfg(test)]

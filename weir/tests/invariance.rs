@@ -1,21 +1,15 @@
 //! L4 and L6 as properties: permuting, splitting, duplicating, re-sharding, or a snapshot and restore in the middle changes no
 //! bucket sum, verdict count, total or invoice byte; a bucket's rows sum to A(S) - A(∅).
 
+#[path = "library/in_process.rs"]
+mod in_process;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use in_process::{Stage, Way, difference};
 use proptest::prelude::*;
-use weir_ingest::{DecodeScratch, Decoder};
-use weir_invoicer::{Numbering, build, is_billable, to_json};
-use weir_model::catalog::{self, Catalog, CatalogFiles, ChargeIdx};
-use weir_model::event::Chunk;
-use weir_model::hash::HashKey;
-use weir_model::number::Amount;
-use weir_model::price::CellIdx;
-use weir_model::rated::{BucketTotal, OpenedBucket, ShardOutput};
-use weir_model::time::Period;
-use weir_rater::close::{Close, default_through};
-use weir_rater::{Counters, RatingPlan, Rows, Shard};
+use weir_model::catalog::{self, Catalog, NoFiles};
 
 /// Every price, every aggregation, groups, filters, allowance, rounding; a customer with three subjects, one with an
 /// anniversary, one that starts inside a month, and undeclared ones.
@@ -121,14 +115,6 @@ subjects = ["s7"]
 plan = "pro"
 "#;
 
-struct NoFiles;
-
-impl CatalogFiles for NoFiles {
-    fn read(&self, _path: &str) -> std::io::Result<String> {
-        Err(std::io::ErrorKind::NotFound.into())
-    }
-}
-
 fn catalog() -> Arc<Catalog> {
     Arc::new(catalog::load("invariance.toml", CATALOG, &NoFiles).unwrap_or_else(|error| panic!("{error}")).0)
 }
@@ -191,108 +177,6 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event, 1..160)
 }
 
-/// How the same events are put through.
-#[derive(Debug, Clone)]
-struct Way {
-    shards: u16,
-    /// Lines per chunk.
-    chunk: usize,
-    /// Every shard is snapshotted and restored before this chunk.
-    restore_before: Option<usize>,
-}
-
-type BucketName = (String, ChargeIdx, Vec<String>, CellIdx, Period);
-
-/// All that must not depend on the way.
-#[derive(Debug, PartialEq)]
-struct Seen {
-    buckets: BTreeMap<BucketName, BucketTotal>,
-    accepted: u64,
-    conflicts: u64,
-    rated: u64,
-    unpriced: u64,
-    unmetered: u64,
-    invoices: String,
-}
-
-fn rate(catalog: &Arc<Catalog>, lines: &[String], way: &Way) -> Seen {
-    let plan = Arc::new(RatingPlan::compile(Arc::clone(catalog), HashKey::FILES).unwrap());
-    let decoder = Decoder::new(catalog, HashKey::FILES, way.shards);
-    let mut shards: Vec<Shard> = (0..way.shards).map(|n| Shard::new(n, way.shards, Arc::clone(&plan))).collect();
-    let mut directories: Vec<Vec<OpenedBucket>> = vec![Vec::new(); shards.len()];
-    let mut row_sums: BTreeMap<BucketName, Amount> = BTreeMap::new();
-    let mut scratch = DecodeScratch::default();
-    for (number, lines) in lines.chunks(way.chunk).enumerate() {
-        if way.restore_before == Some(number) {
-            for shard in &mut shards {
-                *shard = Shard::restore(&shard.snapshot(), Arc::clone(&plan)).unwrap();
-            }
-        }
-        let mut chunk = Chunk::new(shards.len());
-        chunk.text = lines.join("\n").into_bytes();
-        decoder.decode_ndjson(&mut chunk, &mut scratch);
-        assert_eq!(chunk.rejected, vec![], "these events are all valid");
-        for (shard, batch) in shards.iter_mut().zip(&chunk.batches) {
-            let mut output = ShardOutput::default();
-            shard.apply(&chunk.text, batch, Rows::Keep, &mut output);
-            let directory = &mut directories[usize::from(shard.number())];
-            directory.append(&mut output.opened);
-            for (bucket, amount) in output.rows.bucket.iter().zip(&output.rows.amount) {
-                let sum = row_sums.entry(name(&directory[*bucket as usize])).or_default();
-                *sum = sum.checked_add(*amount).unwrap();
-            }
-        }
-    }
-    finish(catalog, &plan, &shards, row_sums)
-}
-
-fn finish(
-    catalog: &Catalog,
-    plan: &Arc<RatingPlan>,
-    shards: &[Shard],
-    mut row_sums: BTreeMap<BucketName, Amount>,
-) -> Seen {
-    let mut counters = Counters::default();
-    shards.iter().for_each(|shard| counters.add(shard.counters()));
-    let through = default_through(shards).unwrap_or_default();
-    let close = Close::new(shards, Arc::clone(plan), through).unwrap();
-    for settlement in close.settlements() {
-        let sum = row_sums.entry(name(&settlement.bucket)).or_default();
-        *sum = sum.checked_add(settlement.amount).unwrap();
-    }
-    let mut seen = Seen {
-        buckets: BTreeMap::new(),
-        accepted: counters.accepted(),
-        conflicts: counters.conflict,
-        rated: counters.rated,
-        unpriced: counters.unpriced,
-        unmetered: counters.unmetered,
-        invoices: String::new(),
-    };
-    let mut numbering = Numbering::new("T-");
-    let visited = close.for_each(|period| {
-        for bucket in &period.buckets {
-            let key = (period.customer.clone(), bucket.charge, bucket.group.clone(), bucket.cell, period.period);
-            let empty = catalog.charges[bucket.charge.at()].amount_without_usage(bucket.cell).unwrap();
-            let rows = row_sums.remove(&key).unwrap_or_default();
-            assert_eq!(rows, bucket.amount.checked_sub(empty).unwrap(), "L4: rows sum to A(S) - A(0) in {key:?}");
-            assert!(seen.buckets.insert(key, bucket.clone()).is_none(), "a bucket has one total");
-        }
-        if period.sealed && is_billable(catalog, period) {
-            seen.invoices += &to_json(&build(catalog, period, Some(numbering.take())).unwrap());
-        }
-        Ok::<(), std::convert::Infallible>(())
-    });
-    visited.unwrap_or_else(|never| match never {});
-    assert_eq!(row_sums, BTreeMap::new(), "every row belongs to a total");
-    seen
-}
-
-fn name(bucket: &OpenedBucket) -> BucketName {
-    let group = bucket.group.iter().map(ToString::to_string).collect();
-    (bucket.customer.to_string(), bucket.charge, group, bucket.cell, bucket.period)
-}
-
 /// Puts events into another order; copies of one identity with different payloads keep theirs.
 fn permute(events: &[Event], keys: &[u32]) -> Vec<Event> {
     let mut order: Vec<usize> = (0..events.len()).collect();
@@ -311,21 +195,9 @@ fn permute(events: &[Event], keys: &[u32]) -> Vec<Event> {
         .collect()
 }
 
-/// The first thing in which two runs differ, in words short enough to read.
-fn difference(seen: &Seen, expected: &Seen) -> Option<String> {
-    let counts = |s: &Seen| [s.accepted, s.conflicts, s.rated, s.unpriced, s.unmetered];
-    if counts(seen) != counts(expected) {
-        return Some(format!("verdicts {:?}, expected {:?}", counts(seen), counts(expected)));
-    }
-    let keys = seen.buckets.keys().chain(expected.buckets.keys());
-    let buckets = keys.map(|key| (key, seen.buckets.get(key), expected.buckets.get(key)));
-    if let Some((key, seen, expected)) = buckets.into_iter().find(|(_, seen, expected)| seen != expected) {
-        return Some(format!("bucket {key:?}: {seen:?}, expected {expected:?}"));
-    }
-    let lines = seen.invoices.lines().zip(expected.invoices.lines());
-    let line = lines.into_iter().find(|(seen, expected)| seen != expected);
-    let lengths = (seen.invoices.len(), expected.invoices.len());
-    (seen != expected).then(|| format!("invoices of {lengths:?} bytes, first at {line:?}"))
+/// One stage, closed through the latest event's period.
+fn rate(catalog: &Arc<Catalog>, lines: &[String], way: &Way) -> in_process::Seen {
+    in_process::rate(catalog, &[Stage { lines: lines.to_vec(), through: None }], way)
 }
 
 fn lines(events: &[Event]) -> Vec<String> {
@@ -345,7 +217,7 @@ proptest! {
         copies in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..12),
     ) {
         let catalog = catalog();
-        let straight = Way { shards: 16, chunk: usize::MAX, restore_before: None };
+        let straight = Way::straight();
         let expected = rate(&catalog, &lines(&events), &straight);
 
         let way = Way { shards, chunk, restore_before };
@@ -382,7 +254,7 @@ fn a_snapshot_is_refused_when_it_does_not_fit() {
         bytes[at] ^= byte;
         bytes
     };
-    assert_eq!(restore(&with(8, 2)), Err(SnapshotError::Version(3)));
+    assert_eq!(restore(&with(8, 3)), Err(SnapshotError::Version(1)));
     for at in 12..snapshot.len() {
         assert_eq!(restore(&with(at, 1)), Err(SnapshotError::Damaged), "byte {at}");
     }

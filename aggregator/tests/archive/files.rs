@@ -87,7 +87,7 @@ fn write(dir: &Path, usages: &[Usage], shards: usize, settings: ArchiveSettings)
             let period = if usage.time < SEPTEMBER { august() } else { september() };
             let key = (usage.customer, period.start.micros());
             let number = opened[shard].iter().position(|&other| other == key).unwrap_or_else(|| {
-                out[shard].opened.push(bucket(&customer, CALLS, &[], CellIdx::NONE, period));
+                out[shard].opened.push(bucket(&customer, CALLS, &[], CellIdx::ONLY, period));
                 opened[shard].push(key);
                 opened[shard].len() - 1
             });
@@ -184,7 +184,7 @@ fn files_say_what_they_hold() {
             entries.iter().find(|entry| entry.key == key).and_then(|entry| entry.value.clone())
         };
         let expected = [
-            ("weir.schema_version", "1"),
+            ("weir.schema_version", "2"),
             ("weir.table", table),
             ("weir.catalog", "sample"),
             ("weir.catalog_hash", "000000000000abcd"),
@@ -203,7 +203,7 @@ fn files_say_what_they_hold() {
 fn contradictions_stop_the_archive() {
     type Spoil = fn(&mut Chunk, &mut Vec<ShardOutput>);
     let sample = Sample { position: 3, subject: "amy", id: 1, time: AUGUST, data: None, verdict: Verdict::Rated };
-    let opened = || bucket("amy", CALLS, &[], CellIdx::NONE, august());
+    let opened = || bucket("amy", CALLS, &[], CellIdx::ONLY, august());
     let cases: [(Spoil, &str); 8] = [
         (|_, out| out.clear(), "another number of outputs"),
         (|_, out| out[0].verdicts.clear(), "another number of verdicts"),

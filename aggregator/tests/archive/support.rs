@@ -13,16 +13,17 @@ use arrow_schema::{DataType, TimeUnit};
 use jiff::tz::TimeZone;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use weir_aggregator::{Archive, ArchiveSettings};
-use weir_model::aggregation::Aggregation;
+use weir_model::aggregation::{Aggregation, Carry, LevelValues, WeightedSum};
 use weir_model::calendar::{Anchor, Cycle};
 use weir_model::catalog::{
-    Catalog, Charge, ChargeIdx, Dimension, EventType, Meter, MeterIdx, Plan, PlanIdx, Proration, TypeIdx,
+    Catalog, Charge, ChargeIdx, ChargeMeter, Dimension, EventType, LatePolicy, Meter, MeterIdx, MidPeriod, Plan, PlanIdx,
+    Pool, PriceVersion, Proration, TypeIdx,
 };
 use weir_model::currency::Currency;
 use weir_model::event::{Chunk, Span};
 use weir_model::hash::{HashKey, PayloadDigest};
 use weir_model::number::{Amount, Quantity, Scale, UnitAmount};
-use weir_model::price::{CellIdx, Matrix, MatrixCell, Price, Unit};
+use weir_model::price::{Capacity, CapacityTier, CellIdx, Days, Matrix, MatrixCell, Price, Schedule, Unit, Window};
 use weir_model::rated::{OpenedBucket, ShardOutput};
 use weir_model::time::{Instant, Period};
 use weir_model::verdict::{RejectCode, Rejection, Verdict};
@@ -41,6 +42,10 @@ pub const TOKENS: ChargeIdx = ChargeIdx(1);
 pub const IMAGES: ChargeIdx = ChargeIdx(2);
 /// Like CALLS, on another plan, in yen.
 pub const YEN_CALLS: ChargeIdx = ChargeIdx(3);
+/// A capacity price of two meters, without and with three decimals.
+pub const SEATS: ChargeIdx = ChargeIdx(4);
+/// A schedule below a matrix by size; a level by the hour, without decimals. The cells: small at night, small by day, others.
+pub const LEVEL: ChargeIdx = ChargeIdx(5);
 
 pub fn catalog() -> Arc<Catalog> {
     let usd = Currency::parse("USD").unwrap();
@@ -50,25 +55,14 @@ pub fn catalog() -> Arc<Catalog> {
     let cell = |size: &str| MatrixCell { when: vec![size.to_owned()], price: unit(1000) };
     let matrix =
         Matrix::new(vec![dimension("size", 0)], vec![cell("small"), cell("lar\"ge")], Some(unit(1000))).unwrap();
-    let charge = |name: &str, plan, meter, price, group_by: Vec<Dimension>| Charge {
-        name: name.to_owned(),
-        hash: 0,
-        plan: PlanIdx(plan),
-        meter: MeterIdx(meter),
-        price,
-        price_name: None,
-        filter: vec![],
-        group_by,
-        allowance: None,
-        round: None,
-    };
     let grouped = vec![dimension("model", 0), dimension("region", 1)];
+    let images = ChargeMeter { meter: MeterIdx(1), filter: vec![], group_by: vec![] };
     Arc::new(Catalog {
         name: "sample".to_owned(),
         hash: 0xABCD,
         currency: usd,
         time_zone: TimeZone::UTC,
-        meters: vec![meter("calls", 0), meter("images", 3)],
+        meters: vec![meter("calls", 0), meter("images", 3), Meter { aggregation: hours(), ..meter("level", 0) }],
         event_types: vec![EventType { name: "call".to_owned(), values: vec![], texts: vec![], meters: vec![] }],
         plans: vec![plan("pro", "USD"), plan("japan", "JPY")],
         charges: vec![
@@ -76,12 +70,54 @@ pub fn catalog() -> Arc<Catalog> {
             charge("tokens", 0, 0, unit(1), grouped),
             charge("images", 0, 1, Price::Matrix(matrix), vec![]),
             charge("calls", 1, 0, unit(1), vec![]),
+            Charge { further: vec![images], ..charge("seats", 0, 0, capacity(), vec![]) },
+            charge("level", 0, 2, by_night(unit), vec![]),
         ],
         accounts: vec![],
         customers: vec![],
         seller: None,
         default_plan: None,
     })
+}
+
+fn charge(name: &str, plan: u32, meter: u32, price: Price, group_by: Vec<Dimension>) -> Charge {
+    Charge {
+        name: name.to_owned(),
+        hash: 0,
+        plan: PlanIdx(plan),
+        meter: MeterIdx(meter),
+        further: vec![],
+        versions: vec![PriceVersion { effective_at: None, mid_period: MidPeriod::NextPeriod, price: Arc::new(price) }],
+        price_name: None,
+        filter: vec![],
+        group_by,
+        conversion: None,
+        allowance: None,
+        round: None,
+        discount: None,
+        minimum: None,
+        maximum: None,
+        pool: Pool::None,
+        late_policy: LatePolicy::NextInvoice,
+    }
+}
+
+fn capacity() -> Price {
+    let tier = CapacityTier { up_to: vec![None, None], flat_amount: Amount::ZERO };
+    Price::Capacity(Capacity::new(vec!["seats".to_owned(), "storage".to_owned()], vec![tier]).unwrap())
+}
+
+fn by_night(unit: impl Fn(i128) -> Price) -> Price {
+    let days = Days::none().with(0).with(7);
+    let night = Window { days, from: 1200, to: 360, price: unit(1) };
+    let schedule = Schedule::new(TimeZone::UTC, [].into(), vec![night], Some(unit(1))).unwrap();
+    let small = MatrixCell { when: vec!["small".to_owned()], price: Price::Schedule(schedule) };
+    let size = Dimension { name: "size".to_owned(), slot: 0 };
+    Price::Matrix(Matrix::new(vec![size], vec![small], Some(unit(1))).unwrap())
+}
+
+fn hours() -> Aggregation {
+    Aggregation::WeightedSum(WeightedSum { values: LevelValues::Level, per_micros: 3_600_000_000, carry: Carry::Over })
 }
 
 fn meter(name: &str, scale: u8) -> Meter {
@@ -92,6 +128,8 @@ fn meter(name: &str, scale: u8) -> Meter {
         scale: Scale::new(scale).unwrap(),
         value: None,
         distinct: None,
+        series: None,
+        estimated: None,
         amount: None,
         dimensions: vec![],
         filter: vec![],
@@ -130,7 +168,7 @@ pub fn september() -> Period {
 
 pub fn bucket(customer: &str, charge: ChargeIdx, group: &[&str], cell: CellIdx, period: Period) -> OpenedBucket {
     let group = group.iter().map(|&value| Box::from(value)).collect();
-    OpenedBucket { customer: customer.into(), charge, group, cell, period }
+    OpenedBucket { customer: customer.into(), charge, group, cell, period, start: period.start }
 }
 
 /// An event of source `/s` and type `call`; its fingerprint is the number of its id.

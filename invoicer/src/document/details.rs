@@ -1,136 +1,225 @@
-//! What explains a usage line: the allowance, and the price's own lines for each cell, sharing the line's rounded value.
+//! What explains a usage line: conversion, allowance, and the price's own lines for each cell and version, sharing the line's
+//! rounded value.
 //!
-//! Does not own: what the lines of a price are (`Charge::lines` of the model). Keeps L9: details that do not sum to the
-//! exact amount are an error, never printed.
+//! Does not own: what the lines of a price are (`Rule::lines` of the model). Keeps L9: details that do not sum to the exact
+//! amount are an error, never printed.
 
 use weir_model::catalog::{Charge, Meter};
-use weir_model::charge::BucketRule;
+use weir_model::charge::{Rule, meter_of};
 use weir_model::number::{Amount, Money, Overflow, Quantity};
-use weir_model::price::{CellIdx, CellPrice, Cumulative, LineKind, Price, PriceLine, Tiers};
+use weir_model::price::{Capacity, CellIdx, CellPart, Leaf, LineKind, PerEvent, PriceLine, Tiers};
 use weir_model::rated::BucketTotal;
 
-use super::Context;
+use super::items::{at, meter_unit, version};
+use super::{Context, quantity};
 use crate::allocate::allocate;
 use crate::error::InvoiceError;
-use crate::invoice::{CellValue, Detail, DetailKind, TierRange};
+use crate::invoice::{CellChoice, Detail, DetailKind, PoolWhole, ResourceBound, TierRange};
 
-/// The details of one line, cell by cell.
+/// The details of one line, cell by cell. `amount` is the rounded value that they share.
 pub(super) fn details(
     context: &Context<'_>,
     charge: &Charge,
-    meter: &Meter,
     buckets: &[BucketTotal],
-    line: Money,
+    amount: Money,
 ) -> Result<Vec<Detail>, InvoiceError> {
-    let customer = &context.totals.customer;
+    let customer = &context.period.customer;
+    let overflow = InvoiceError::overflow(customer);
     let unexplained = || InvoiceError::Unexplained { customer: customer.clone(), charge: charge.name.clone() };
-    let writer = Writer { charge, meter, zero: Money::zero(line.currency()) };
+    let meter = meter_of(context.catalog, charge);
+    let unit = charge.priced_unit(meter).map_err(&overflow)?;
     let mut details = Vec::new();
     for bucket in buckets {
-        let residue = writer.bucket(&mut details, bucket).map_err(InvoiceError::overflow(customer))?;
-        match residue {
-            None => {}
-            // P(0) and the allowance of a partial period are pro-rated; the price's lines are those of a whole one.
-            Some(amount) if context.is_partial() => details.push(writer.proration(bucket.cell, amount)),
-            Some(_) => return Err(unexplained()),
+        let rule = Rule { charge, cell: bucket.cell, terms: &bucket.terms };
+        let writer = Writer { context, meter, unit, rule, zero: Money::zero(amount.currency()) };
+        if !writer.bucket(&mut details, bucket).map_err(&overflow)? {
+            return Err(unexplained());
         }
     }
     let exact: Vec<Amount> = details.iter().map(|detail| detail.exact_amount).collect();
-    let shares = allocate(line, &exact).ok_or_else(unexplained)?;
+    let shares = allocate(amount, &exact).ok_or_else(unexplained)?;
     for (detail, share) in details.iter_mut().zip(shares) {
         detail.amount = share;
     }
     Ok(details)
 }
 
+/// Writes the details of one bucket.
 struct Writer<'a> {
-    charge: &'a Charge,
+    context: &'a Context<'a>,
     meter: &'a Meter,
+    /// How many integers of a priced quantity make one.
+    unit: i128,
+    rule: Rule<'a>,
     zero: Money,
 }
 
 impl Writer<'_> {
-    /// Appends one bucket's details. What they do not explain of its amount is returned, unless it is only what rounding
-    /// each line to the amount's scale may leave.
-    fn bucket(&self, details: &mut Vec<Detail>, bucket: &BucketTotal) -> Result<Option<Amount>, Overflow> {
-        let lines = self.charge.lines(bucket.cell, bucket.quantity, bucket.amount)?;
+    /// Appends one bucket's details. `false`: they do not explain its amount.
+    fn bucket(&self, details: &mut Vec<Detail>, bucket: &BucketTotal) -> Result<bool, Overflow> {
+        if bucket.pool.is_some() {
+            details.push(self.pool(bucket)?);
+            return Ok(true);
+        }
+        let lines = self.rule.lines(&bucket.measured, bucket.amount)?;
+        details.extend(self.conversion(bucket)?);
         details.extend(self.allowance(bucket)?);
         let mut explained = Amount::ZERO;
-        for line in &lines {
+        for (version, line) in &lines {
             explained = explained.checked_add(line.amount)?;
-            details.push(self.price_line(bucket.cell, line));
+            details.push(self.price_line(*version, line)?);
+        }
+        let proration = self.proration()?;
+        if proration != Amount::ZERO {
+            explained = explained.checked_add(proration)?;
+            details.push(Detail { exact_amount: proration, ..self.blank(DetailKind::Proration) });
         }
         let residue = bucket.amount.checked_sub(explained)?;
-        let tolerated = u128::try_from(lines.len()).unwrap_or(u128::MAX);
-        Ok((residue.scaled().unsigned_abs() > tolerated).then_some(residue))
+        Ok(residue.scaled().unsigned_abs() <= self.tolerated(lines.len()))
+    }
+
+    /// What rounding each line to the amount's scale may leave, in units of it: one for each line, also for those that came
+    /// to nothing.
+    fn tolerated(&self, lines: usize) -> u128 {
+        let positions = 0..self.rule.terms.versions.len();
+        let tiers = positions.filter_map(|position| match self.rule.leaf(position) {
+            Ok(Leaf::Cumulative(price)) => price.tiers().map(|tiers| tiers.as_slice().len()),
+            _ => None,
+        });
+        let most = tiers.fold(lines, usize::saturating_add);
+        u128::try_from(most).unwrap_or(u128::MAX).saturating_add(1)
+    }
+
+    /// What a partial period takes off: the price's lines are those of a whole one, of which P(0) is owed in part.
+    fn proration(&self) -> Result<Amount, Overflow> {
+        let at_zero = match self.rule.leaf(0)? {
+            Leaf::Cumulative(price) => price.at_zero(),
+            Leaf::Capacity(price) => price.at_zero(),
+            Leaf::PerEvent(_) => Amount::ZERO,
+        };
+        self.rule.amount_without_usage()?.checked_sub(at_zero)
+    }
+
+    fn conversion(&self, bucket: &BucketTotal) -> Result<Option<Detail>, Overflow> {
+        if self.rule.charge.conversion.is_none() {
+            return Ok(None);
+        }
+        let converted = self.rule.charge.converted(bucket.measured.quantity()?, self.unit)?;
+        let quantity = Some(self.text(converted)?);
+        Ok(Some(Detail { quantity, ..self.blank(DetailKind::Conversion) }))
     }
 
     fn allowance(&self, bucket: &BucketTotal) -> Result<Option<Detail>, Overflow> {
-        if !matches!(self.charge.rule(bucket.cell), Some(BucketRule::Cumulative(_))) {
-            return Ok(None);
-        }
-        let free = bucket.quantity.checked_sub(self.charge.after_allowance(bucket.quantity)?)?;
+        let free = self.rule.free(&bucket.measured)?;
         if free == Quantity::ZERO {
             return Ok(None);
         }
-        let quantity = Some(free.to_text(self.meter.scale));
-        Ok(Some(Detail { quantity, ..self.blank(DetailKind::Allowance, bucket.cell) }))
+        let quantity = Some(self.text(free)?);
+        Ok(Some(Detail { quantity, ..self.blank(DetailKind::Allowance) }))
     }
 
-    fn price_line(&self, cell: CellIdx, line: &PriceLine) -> Detail {
-        // A dynamic price's events bring their own amounts: there is no unit amount to show.
-        let has_unit = line.per > Quantity::ZERO && line.kind != LineKind::Flat;
-        Detail {
-            tier: line.tier.and_then(|number| self.tier(cell, number)),
-            quantity: (line.kind != LineKind::Flat).then(|| line.quantity.to_text(self.meter.scale)),
-            unit_amount: has_unit.then_some(line.unit_amount),
-            per: has_unit.then(|| line.per.to_text(self.meter.scale)),
+    fn pool(&self, bucket: &BucketTotal) -> Result<Detail, Overflow> {
+        let unit = meter_unit(self.meter)?;
+        let whole = |pool: weir_model::rated::PoolTotal| {
+            Ok(PoolWhole { quantity: quantity::text(pool.quantity, unit)?, exact_amount: pool.amount })
+        };
+        Ok(Detail {
+            quantity: Some(quantity::text(bucket.measured.quantity()?, unit)?),
+            pool: bucket.pool.map(whole).transpose()?,
+            exact_amount: bucket.amount,
+            ..self.blank(DetailKind::Pool)
+        })
+    }
+
+    fn price_line(&self, position: usize, line: &PriceLine) -> Result<Detail, Overflow> {
+        let leaf = self.rule.leaf(position)?;
+        let several = self.rule.terms.versions.len() > 1;
+        let mut detail = Detail {
+            tier: self.tier(&leaf, line.tier)?,
             exact_amount: line.amount,
-            ..self.blank(DetailKind::Price(line.kind), cell)
+            ..self.blank(DetailKind::Price(line.kind))
+        };
+        if line.kind != LineKind::Flat {
+            detail.quantity = Some(self.text(line.quantity)?);
         }
+        match (line.kind, leaf) {
+            (LineKind::Flat, _) | (LineKind::Events, Leaf::PerEvent(PerEvent::Increments(_))) => {}
+            // Each event was priced by the version of its own time: no single figure tells.
+            (LineKind::Events, _) if several => return Ok(detail),
+            (LineKind::Events, Leaf::PerEvent(PerEvent::Dynamic(price))) => detail.multiplier = Some(price.multiplier),
+            (LineKind::Percentage, _) | (LineKind::Events, Leaf::PerEvent(PerEvent::Percentage(_))) => {
+                detail.rate = Some(line.unit_amount);
+            }
+            _ => {
+                detail.unit_amount = Some(line.unit_amount);
+                detail.per = Some(self.text(line.per)?);
+            }
+        }
+        detail.version = self.rule.terms.versions.get(position).filter(|_| several).copied().map(version);
+        Ok(detail)
     }
 
-    fn proration(&self, cell: CellIdx, amount: Amount) -> Detail {
-        Detail { exact_amount: amount, ..self.blank(DetailKind::Proration, cell) }
-    }
-
-    fn blank(&self, kind: DetailKind, cell: CellIdx) -> Detail {
+    fn blank(&self, kind: DetailKind) -> Detail {
         Detail {
             kind,
-            cell: self.cell(cell),
+            cell: self.cell(self.rule.cell),
+            version: None,
             tier: None,
             quantity: None,
             unit_amount: None,
             per: None,
+            rate: None,
+            multiplier: None,
+            pool: None,
             exact_amount: Amount::ZERO,
             amount: self.zero,
         }
     }
 
-    fn cell(&self, cell: CellIdx) -> Vec<CellValue> {
-        let Price::Matrix(matrix) = &self.charge.price else { return Vec::new() };
-        let position = usize::try_from(cell.0).unwrap_or(usize::MAX);
-        let when = matrix.cells().get(position).map(|cell| cell.when.as_slice()).unwrap_or_default();
-        let values = when.iter().cloned().map(Some).chain(std::iter::repeat(None));
-        let pair = |(dimension, value): (&weir_model::catalog::Dimension, Option<String>)| CellValue {
-            dimension: dimension.name.clone(),
-            value,
+    fn cell(&self, cell: CellIdx) -> Vec<CellChoice> {
+        let version =
+            self.rule.terms.versions.first().and_then(|(version, _)| self.rule.charge.versions.get(at(*version)));
+        let place = version.map(|version| version.price.place(cell)).unwrap_or_default();
+        let choice = |part: CellPart| match part {
+            CellPart::Dimension(dimension, value) => CellChoice::Dimension { dimension, value },
+            CellPart::Window(window) => CellChoice::Window { window },
         };
-        matrix.dimensions.iter().zip(values).map(pair).collect()
+        place.into_iter().map(choice).collect()
     }
 
-    fn tier(&self, cell: CellIdx, number: u32) -> Option<TierRange> {
-        let tiers: &Tiers = match self.charge.price.in_cell(cell)? {
-            CellPrice::Cumulative(Cumulative::Graduated(price)) => &price.tiers,
-            CellPrice::Cumulative(Cumulative::Volume(price)) => &price.tiers,
-            _ => return None,
+    fn tier(&self, leaf: &Leaf<'_>, number: Option<u32>) -> Result<Option<TierRange>, Overflow> {
+        let Some((number, position)) = number.and_then(|number| Some((number, at(number).checked_sub(1)?))) else {
+            return Ok(None);
         };
-        let position = usize::try_from(number).ok()?.checked_sub(1)?;
-        let (above, tier) = tiers.with_lower().nth(position)?;
-        Some(TierRange {
-            number,
-            above: above.to_text(self.meter.scale),
-            up_to: tier.up_to.map(|up_to| up_to.to_text(self.meter.scale)),
-        })
+        match leaf {
+            Leaf::Cumulative(price) => {
+                price.tiers().map(|tiers| self.range(number, position, tiers)).transpose().map(Option::flatten)
+            }
+            Leaf::Capacity(price) => self.bounds(number, position, price).map(Some),
+            Leaf::PerEvent(_) => Ok(None),
+        }
+    }
+
+    fn range(&self, number: u32, position: usize, tiers: &Tiers) -> Result<Option<TierRange>, Overflow> {
+        let Some((above, tier)) = tiers.with_lower().nth(position) else { return Ok(None) };
+        let up_to = tier.up_to.map(|up_to| self.text(up_to)).transpose()?;
+        Ok(Some(TierRange { number, above: Some(self.text(above)?), up_to, resources: Vec::new() }))
+    }
+
+    fn bounds(&self, number: u32, position: usize, price: &Capacity) -> Result<TierRange, Overflow> {
+        let bounds = price.tiers().get(position).map(|tier| tier.up_to.as_slice()).unwrap_or_default();
+        let mut resources = Vec::new();
+        for ((resource, meter), up_to) in price.resources.iter().zip(self.context.meters(self.rule.charge)).zip(bounds)
+        {
+            if let Some(up_to) = up_to {
+                let up_to = quantity::text(*up_to, meter_unit(meter)?)?;
+                resources.push(ResourceBound { resource: resource.clone(), up_to });
+            }
+        }
+        Ok(TierRange { number, above: None, up_to: None, resources })
+    }
+
+    fn text(&self, priced: Quantity) -> Result<String, Overflow> {
+        quantity::text(priced, self.unit)
     }
 }

@@ -1,27 +1,39 @@
 //! What stands on a document: rounding, proration, credit notes, and documents that are refused.
 
 use weir_invoicer::{
-    Detail, DocumentKind, Invoice, InvoiceError, Line, Locale, Numbering, Status, UsageLine, build, invoiced,
-    is_billable, numbering_order,
+    Biller, DocumentKind, Invoice, InvoiceError, Item, Line, Locale, Numbering, Remember, Status, Usage, draft,
+    invoiced,
 };
 use weir_model::aggregation::Aggregation;
 use weir_model::catalog::{Catalog, ChargeIdx, CustomerIdx, Dimension, PlanIdx, Proration};
 use weir_model::currency::Currency;
-use weir_model::number::Quantity;
-use weir_model::price::{CellIdx, Dynamic, Graduated, Matrix, MatrixCell, Price};
-use weir_model::rated::CustomerPeriod;
+use weir_model::number::Money;
+use weir_model::price::{CellIdx, Dynamic, Matrix, MatrixCell, Price};
+use weir_model::rated::{CustomerPeriod, Seal};
+use weir_model::time::Period;
 
-use crate::fixture::{amount, at, bucket, catalog, charge, fee, september, tiers, unit, unit_amount, usage};
+use crate::fixture::{
+    SEPTEMBER, amount, at, bucket, catalog, charge, fee, month, plan, september, unit, unit_amount, usage,
+};
 
-fn finalized(catalog: &Catalog, totals: &CustomerPeriod) -> Invoice {
-    build(catalog, totals, Some(Numbering::new("T-").take())).unwrap()
+/// The one document of a first and only close.
+pub fn finalized(catalog: &Catalog, totals: &CustomerPeriod) -> Invoice {
+    let mut biller = Biller::new(catalog, Numbering::new("INV-2026-"));
+    let mut closing = biller.close(totals.period.end, Remember::Nothing);
+    let document = closing.bill(totals).unwrap().expect("it has lines");
+    assert_eq!(closing.finish().unwrap(), []);
+    document.write().unwrap()
 }
 
-fn usage_line(invoice: &Invoice, position: usize) -> &UsageLine {
-    match &invoice.lines[position] {
-        Line::Usage(usage) => usage,
-        Line::Fee(fee) => panic!("line {position} is the fee {}", fee.name),
+pub fn usage_of(line: &Line) -> &Usage {
+    match &line.item {
+        Item::Usage(usage) => usage,
+        item => panic!("{item:?} is no usage"),
     }
+}
+
+pub fn text(money: Money) -> String {
+    money.to_decimal_text()
 }
 
 #[test]
@@ -47,8 +59,8 @@ fn a_line_is_rounded_once_half_away_from_zero() {
         for (i, quantity) in quantities.iter().enumerate() {
             usage(&catalog, &mut totals, charge, &[&i.to_string()], *quantity);
         }
-        let total = invoiced(&catalog, &totals).unwrap();
-        assert_eq!(total.to_decimal_text(), expected, "{quantities:?} at {price} {currency}");
+        let total = invoiced(&catalog, &totals).unwrap().unwrap();
+        assert_eq!(text(total), expected, "{quantities:?} at {price} {currency}");
         assert_eq!(finalized(&catalog, &totals).subtotal, total);
     }
 }
@@ -64,12 +76,12 @@ fn cells_are_summed_before_they_are_rounded() {
         catalog.meters[0].aggregation = aggregation;
         let mut totals = september();
         for cell in 0..3 {
-            bucket(&mut totals, charge, (&[], CellIdx(cell)), Quantity::from_scaled(1), amount("0.004"));
+            bucket(&catalog, &mut totals, charge, (&[], CellIdx(cell)), (1, amount("0.004")));
         }
         let invoice = finalized(&catalog, &totals);
-        let line = usage_line(&invoice, 0);
-        let shares: Vec<String> = line.details.iter().map(|detail| detail.amount.to_decimal_text()).collect();
-        assert_eq!(line.amount.to_decimal_text(), "0.01");
+        let line = usage_of(&invoice.lines[0]);
+        let shares: Vec<String> = line.details.iter().map(|detail| text(detail.amount)).collect();
+        assert_eq!(text(invoice.lines[0].amount), "0.01");
         assert_eq!(shares, ["0.01", "0.00", "0.00"]);
         assert_eq!(line.quantity.as_deref(), quantity, "{aggregation:?}");
         assert_eq!(line.events, 3);
@@ -93,17 +105,12 @@ fn fees_shrink_with_the_active_part() {
         let mut catalog = catalog("USD", "en");
         fee(&mut catalog, "platform", "30");
         catalog.plans[0].proration = how;
-        let mut totals = september();
-        if let Some((start, end)) = period {
-            totals.period.start = at(start);
-            totals.period.end = at(end);
-            totals.active = totals.period;
-        }
-        totals.active.start = at(active_from);
+        let period = period.map_or(SEPTEMBER, |(start, end)| Period { start: at(start), end: at(end) });
+        let totals = month(period, Period { start: at(active_from), ..period });
         let invoice = finalized(&catalog, &totals);
-        assert_eq!(invoice.total.to_decimal_text(), expected, "from {active_from} {how:?}");
-        assert_eq!(invoice.active.is_some(), totals.active != totals.period);
-        assert_eq!(invoiced(&catalog, &totals).unwrap(), invoice.total);
+        assert_eq!(text(invoice.total), expected, "from {active_from} {how:?}");
+        assert_eq!(invoice.segments[0].active.start_at, at(active_from));
+        assert_eq!(invoiced(&catalog, &totals).unwrap(), Some(invoice.total));
     }
 }
 
@@ -121,11 +128,8 @@ fn a_negative_sum_is_a_credit_note() {
         usage(&catalog, &mut totals, charge, &[], units);
         let invoice = finalized(&catalog, &totals);
         assert_eq!(invoice.kind, kind, "{units}");
-        assert_eq!(
-            (invoice.subtotal.to_decimal_text().as_str(), invoice.total.to_decimal_text().as_str()),
-            (subtotal, total)
-        );
-        assert_eq!(invoiced(&catalog, &totals).unwrap(), invoice.subtotal);
+        assert_eq!((text(invoice.subtotal).as_str(), text(invoice.total).as_str()), (subtotal, total));
+        assert_eq!(invoiced(&catalog, &totals).unwrap(), Some(invoice.subtotal));
     }
 }
 
@@ -135,25 +139,47 @@ fn there_are_no_empty_documents() {
     fee(&mut with_fee, "platform", "0");
     let mut with_charge = catalog("USD", "en");
     let calls = charge(&mut with_charge, "calls", 0, unit("0"), &[]);
-    let silent = {
+    let without_events = |text: &str| {
         let mut totals = september();
-        bucket(&mut totals, calls, (&[], CellIdx::NONE), Quantity::ZERO, amount("0"));
-        totals.buckets[0].events = 0;
+        bucket(&with_charge, &mut totals, calls, (&[], CellIdx::ONLY), (0, amount(text)));
+        totals.segments[0].buckets[0].events = 0;
         totals
     };
-    let mut free = silent.clone();
-    free.buckets[0].events = 1;
-    for (what, catalog, totals, billable) in [
-        ("no fee, no usage", &catalog("USD", "en"), september(), false),
-        ("a bucket without usage", &with_charge, silent, false),
-        ("usage that costs nothing", &with_charge, free, true),
-        ("a fee of zero", &with_fee, september(), true),
+    let mut without_plan = september();
+    without_plan.segments.clear();
+    let mut free = without_events("0");
+    free.segments[0].buckets[0].events = 1;
+    for (what, catalog, totals, lines) in [
+        ("no fee, no usage", &catalog("USD", "en"), september(), None),
+        ("no plan", &with_fee, without_plan, None),
+        ("a bucket without usage", &with_charge, without_events("0"), None),
+        ("less than a cent without usage", &with_charge, without_events("0.004"), None),
+        ("usage that costs nothing", &with_charge, free, Some(1)),
+        ("a fee of zero", &with_fee, september(), Some(1)),
     ] {
-        assert_eq!(is_billable(catalog, &totals), billable, "{what}");
-        let built = build(catalog, &totals, None).map(|invoice| invoice.lines.len());
-        let expected = if billable { Ok(1) } else { Err(InvoiceError::Empty { customer: "acme".into() }) };
-        assert_eq!(built, expected, "{what}");
-        assert_eq!(invoiced(catalog, &totals).unwrap().minor(), 0, "{what}");
+        assert_eq!(invoiced(catalog, &totals).unwrap().map(Money::minor), lines.map(|_| 0), "{what}");
+        let mut biller = Biller::new(catalog, Numbering::new(""));
+        let mut closing = biller.close(totals.period.end, Remember::Nothing);
+        assert_eq!(closing.bill(&totals).unwrap().is_some(), lines.is_some(), "{what}");
+        assert_eq!(draft(catalog, &totals).unwrap().map(|invoice| invoice.lines.len()), lines, "{what}");
+        assert_eq!(closing.finish().unwrap(), []);
+    }
+}
+
+#[test]
+fn only_what_this_close_seals_is_billed_for_the_first_time() {
+    let mut catalog = catalog("USD", "en");
+    fee(&mut catalog, "platform", "1");
+    for (seal, billed) in [(Seal::Open, false), (Seal::Now, true), (Seal::Before, false)] {
+        let totals = CustomerPeriod { seal, ..september() };
+        let mut biller = Biller::new(&catalog, Numbering::new("T-"));
+        let mut closing = biller.close(SEPTEMBER.end, Remember::Nothing);
+        let number = closing.bill(&totals).unwrap().map(|document| document.number().to_string());
+        assert_eq!(number, billed.then(|| "T-000001".to_owned()), "{seal:?}");
+        assert_eq!(closing.finish().unwrap(), []);
+        // What it would be is known at any time.
+        let draft = draft(&catalog, &totals).unwrap().unwrap();
+        assert_eq!((draft.status, draft.number, draft.lines.len()), (Status::Draft, None, 1));
     }
 }
 
@@ -170,7 +196,7 @@ fn dates_and_names() {
 
     // A subject that nobody claims: the catalog's zone, and its own id for everything.
     let unclaimed = CustomerPeriod { customer: "walk-in".into(), declared: None, ..totals };
-    let invoice = build(&catalog, &unclaimed, None).unwrap();
+    let invoice = draft(&catalog, &unclaimed).unwrap().unwrap();
     assert_eq!(invoice.period.first_on.to_string(), "2026-08-31");
     assert_eq!((invoice.time_zone.as_str(), invoice.status, invoice.number), ("UTC", Status::Draft, None));
     let customer = invoice.customer;
@@ -188,7 +214,7 @@ fn dates_and_names() {
     }
 
     catalog.seller = None;
-    let invoice = build(&catalog, &unclaimed, None).unwrap();
+    let invoice = draft(&catalog, &unclaimed).unwrap().unwrap();
     assert_eq!((invoice.seller, invoice.due_on), (None, invoice.issued_on));
 }
 
@@ -198,27 +224,30 @@ fn documents_that_are_refused() {
     let mut catalog = catalog("USD", "en");
     fee(&mut catalog, "platform", "1");
     let calls = charge(&mut catalog, "calls", 0, unit("2"), &[]);
-    let open = CustomerPeriod { sealed: false, ..september() };
-    let no_plan = CustomerPeriod { plan: PlanIdx(9), ..september() };
+    plan(&mut catalog, "max");
+    let others = charge(&mut catalog, "others", 0, unit("2"), &[]);
+    let mut no_plan = september();
+    no_plan.segments[0].plan = PlanIdx(9);
     let no_customer = CustomerPeriod { declared: Some(CustomerIdx(9)), ..september() };
     let with_bucket = |charge, text| {
         let mut totals = september();
-        bucket(&mut totals, charge, (&[], CellIdx::NONE), Quantity::from_scaled(1), amount(text));
+        bucket(&catalog, &mut totals, calls, (&[], CellIdx::ONLY), (1, amount(text)));
+        totals.segments[0].buckets[0].charge = charge;
         totals
     };
     for (totals, expected) in [
-        (open, InvoiceError::NotSealed { customer: customer() }),
         (no_plan, InvoiceError::Foreign { customer: customer(), what: "plan" }),
         (no_customer, InvoiceError::Foreign { customer: customer(), what: "customer" }),
         (with_bucket(ChargeIdx(9), "1"), InvoiceError::Foreign { customer: customer(), what: "charge" }),
+        (with_bucket(others, "1"), InvoiceError::Foreign { customer: customer(), what: "charge" }),
         (with_bucket(calls, "2.01"), InvoiceError::Unexplained { customer: customer(), charge: "calls".into() }),
     ] {
-        assert_eq!(build(&catalog, &totals, Some(Numbering::new("").take())).unwrap_err(), expected);
+        assert_eq!(draft(&catalog, &totals).unwrap_err(), expected);
     }
 
     let euros = Currency::parse("EUR").unwrap();
     catalog.accounts[0].currency = euros;
-    let refused = build(&catalog, &september(), None).unwrap_err();
+    let refused = draft(&catalog, &september()).unwrap_err();
     assert_eq!(refused.to_string(), "customer acme: the account is billed in EUR, but the plan pro is priced in USD");
     assert_eq!(invoiced(&catalog, &september()).unwrap_err(), refused);
 }
@@ -230,50 +259,9 @@ fn totals_too_large_are_refused() {
     let mut totals = september();
     for cell in 0..2 {
         let most = amount("99999999999999999999");
-        bucket(&mut totals, calls, (&[], CellIdx(cell)), Quantity::from_scaled(1), most);
+        bucket(&catalog, &mut totals, calls, (&[], CellIdx(cell)), (1, most));
     }
     let refused = InvoiceError::Overflow { customer: "acme".into() };
     assert_eq!(invoiced(&catalog, &totals).unwrap_err(), refused);
-    assert_eq!(build(&catalog, &totals, None).unwrap_err(), refused);
-}
-
-#[test]
-fn details_explain_the_line() {
-    let mut catalog = catalog("USD", "en");
-    let ladder = tiers(&[(Some(100), "0.333", "10"), (None, "0.1", "0")]);
-    let calls = charge(&mut catalog, "calls", 0, Price::Graduated(Graduated { tiers: ladder, unit: 1 }), &[]);
-    catalog.charges[0].allowance = Some(Quantity::from_scaled(5));
-    let mut totals = september();
-    usage(&catalog, &mut totals, calls, &[], 112);
-    // Half of the period, and so half of P(0): the price's own lines are those of a whole period.
-    let half = at("2026-09-15T22:00:00Z");
-    let mut partial = totals.clone();
-    partial.active.start = half;
-    partial.buckets[0].amount = amount("39");
-    let shape = |detail: &Detail| {
-        (detail.kind.code(), detail.quantity.clone().unwrap_or_default(), detail.amount.to_decimal_text())
-    };
-    let expected =
-        [("allowance", "5", "0.00"), ("usage", "100", "33.30"), ("flat", "", "10.00"), ("usage", "7", "0.70")];
-    let mut expected: Vec<_> =
-        expected.map(|(kind, quantity, amount)| (kind, quantity.to_owned(), amount.to_owned())).into();
-    let details = |totals| usage_line(&finalized(&catalog, totals), 0).details.iter().map(shape).collect::<Vec<_>>();
-    assert_eq!(details(&totals), expected);
-    expected.push(("proration", String::new(), "-5.00".into()));
-    assert_eq!(details(&partial), expected);
-}
-
-#[test]
-fn numbers_follow_the_end_of_the_period_and_the_customer() {
-    let named = |name: &str, end: &str| {
-        let mut totals = september();
-        totals.customer = name.into();
-        totals.period.end = at(end);
-        totals
-    };
-    let (early, late) = ("2026-09-30T22:00:00Z", "2026-10-31T23:00:00Z");
-    let mut periods = [named("b", late), named("a", late), named("é", early), named("z", early)];
-    periods.sort_by(numbering_order);
-    let order: Vec<&str> = periods.iter().map(|totals| totals.customer.as_str()).collect();
-    assert_eq!(order, ["z", "é", "a", "b"]);
+    assert_eq!(draft(&catalog, &totals).unwrap_err(), refused);
 }

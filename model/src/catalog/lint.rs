@@ -88,26 +88,26 @@ fn lint_filters(charge: &Charge, meter: &Meter, place: &ChargePlace, warn: &Warn
 }
 
 fn lint_price(charge: &Charge, meter: &Meter, mark: &Mark, warn: &Warn<'_>) {
-    if is_free(&charge.price) {
+    if is_free(&*charge.versions[0].price) {
         warn(mark, "is zero everywhere".to_owned(), "if usage is meant to be free, ignore this");
     }
-    if goes_below_zero(&charge.price) {
+    if goes_below_zero(&*charge.versions[0].price) {
         warn(mark, "has an amount below zero, which pays the customer".to_owned(), "check the sign");
     }
-    if let Price::Matrix(matrix) = &charge.price {
+    if let Price::Matrix(matrix) = &*charge.versions[0].price {
         lint_matrix(matrix, charge, meter, (mark, warn));
-        let mut volumes = leaves(&charge.price).filter_map(cliff);
+        let mut volumes = leaves(&*charge.versions[0].price).filter_map(cliff);
         if let Some(cliff) = volumes.next() {
             let reason = format!("a cell has a price cliff: {}", cliff.describe(meter));
             warn(mark, reason, "use a graduated price, or ignore this if it is meant");
         }
         return;
     }
-    if let Some(cliff) = cliff(&charge.price) {
+    if let Some(cliff) = cliff(&*charge.versions[0].price) {
         let reason = format!("has a price cliff: {}", cliff.describe(meter));
         warn(mark, reason, "use a graduated price, or ignore this if it is meant");
     }
-    if let Some(number) = tiers(&charge.price).and_then(|tiers| same_as_before(tiers, &charge.price)) {
+    if let Some(number) = tiers(&*charge.versions[0].price).and_then(|tiers| same_as_before(tiers, &*charge.versions[0].price)) {
         let before = number.saturating_sub(1);
         let reason = format!("tiers {before} and {number} cannot be told apart: they cost the same");
         warn(mark, reason, "make them one tier");
@@ -129,7 +129,7 @@ fn lint_matrix(matrix: &Matrix, charge: &Charge, meter: &Meter, (mark, warn): (&
             .iter()
             .any(|(position, values)| when.get(*position).is_some_and(|value| !values.contains(value.as_str())))
     };
-    let mut unreachable = matrix.cells().iter().filter(|cell| excluded(&cell.when));
+    let mut unreachable = matrix.entries().iter().filter(|cell| excluded(&cell.when));
     if let Some(first) = unreachable.next() {
         let more = unreachable.count();
         let others = if more == 0 { String::new() } else { format!(" and {more} more") };
@@ -141,12 +141,7 @@ fn lint_matrix(matrix: &Matrix, charge: &Charge, meter: &Meter, (mark, warn): (&
 
 /// A price's parts: itself, or a matrix's cells and `otherwise`.
 fn leaves(price: &Price) -> impl Iterator<Item = &Price> {
-    let (whole, matrix) = match price {
-        Price::Matrix(matrix) => (None, Some(matrix)),
-        price => (Some(price), None),
-    };
-    let cells = matrix.into_iter().flat_map(|matrix| matrix.cells().iter().map(|cell| &cell.price));
-    whole.into_iter().chain(cells).chain(matrix.and_then(Matrix::otherwise))
+    price.leaves().into_iter()
 }
 
 fn tiers(price: &Price) -> Option<&Tiers> {
@@ -167,7 +162,7 @@ fn amounts(price: &Price) -> Vec<(UnitAmount, Amount)> {
             let tiers = tiers(price).map(Tiers::as_slice).unwrap_or_default();
             tiers.iter().map(|tier| (tier.unit_amount, tier.flat_amount)).collect()
         }
-        Price::Matrix(_) => Vec::new(),
+        _ => Vec::new(),
     }
 }
 

@@ -18,13 +18,20 @@ pub(crate) struct Key {
     segment: Segment,
 }
 
-/// One step of a key's path.
 #[derive(Debug)]
-pub(super) enum Segment {
+enum Segment {
+    Known(&'static str),
+    Name(Box<str>),
+    Index(usize),
+}
+
+/// One step of a key's path, before anyone keeps it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Step<'a> {
     /// A name that the reader knows: most keys, so it costs no copy.
     Known(&'static str),
     /// A name that the text chose.
-    Name(Box<str>),
+    Name(&'a str),
     /// A position in an array, from 0.
     Index(usize),
 }
@@ -36,7 +43,12 @@ impl Key {
     }
 
     /// The key below `parent`; without one, at the top.
-    pub(super) fn child(parent: Option<&Rc<Key>>, segment: Segment) -> Rc<Key> {
+    pub(super) fn child(parent: Option<&Rc<Key>>, step: Step<'_>) -> Rc<Key> {
+        let segment = match step {
+            Step::Known(name) => Segment::Known(name),
+            Step::Name(name) => Segment::Name(name.into()),
+            Step::Index(index) => Segment::Index(index),
+        };
         Rc::new(Key { parent: parent.map(Rc::clone), segment })
     }
 
@@ -64,33 +76,61 @@ fn push_name(path: &mut String, name: &str) {
     }
 }
 
-/// A place in a text, kept for problems that show only later.
+/// A place in a text, kept for problems that show only later. Most never do: the line is found when it is asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Mark {
-    /// The file.
-    pub(crate) file: Rc<str>,
-    /// The line, from 1.
-    pub(crate) line: u32,
+    place: Place,
     /// The key; `None` for the whole text.
-    pub(crate) key: Option<Rc<Key>>,
+    key: Option<Rc<Key>>,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    /// A byte of the text that the report is for.
+    Byte(Rc<Text>, usize),
+    /// A line, from 1, of a file of its own.
+    Line(Rc<str>, u32),
 }
 
 impl Mark {
+    /// A line, from 1, of a file of its own.
+    pub(crate) fn line_of(file: &Rc<str>, line: u32, column: Option<&Rc<Key>>) -> Mark {
+        Mark { place: Place::Line(Rc::clone(file), line), key: column.map(Rc::clone) }
+    }
+
     /// A problem here.
     pub(crate) fn problem(&self, severity: Severity, reason: impl Into<String>, fix: impl Into<String>) -> Problem {
         let mut key = String::new();
         if let Some(path) = &self.key {
             path.write(&mut key);
         }
-        Problem { file: self.file.to_string(), line: self.line, key, reason: reason.into(), fix: fix.into(), severity }
+        let (file, line) = match &self.place {
+            Place::Byte(text, offset) => (text.file.as_str(), text.line(*offset)),
+            Place::Line(file, line) => (&**file, *line),
+        };
+        Problem { file: file.to_owned(), line, key, reason: reason.into(), fix: fix.into(), severity }
+    }
+}
+
+/// A text's name, and where its lines start.
+#[derive(Debug)]
+struct Text {
+    file: String,
+    line_starts: Vec<usize>,
+}
+
+impl Text {
+    /// The line, from 1, of a byte.
+    fn line(&self, offset: usize) -> u32 {
+        let line = self.line_starts.partition_point(|start| *start <= offset);
+        u32::try_from(line).unwrap_or(u32::MAX)
     }
 }
 
 /// One text's name and lines, and the problems found so far.
 #[derive(Debug)]
 pub(crate) struct Report {
-    file: Rc<str>,
-    line_starts: Vec<usize>,
+    text: Rc<Text>,
     problems: RefCell<Vec<Problem>>,
 }
 
@@ -99,7 +139,7 @@ impl Report {
     pub(crate) fn new(file: &str, text: &str) -> Report {
         let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let line_starts = std::iter::once(0).chain(newlines.map(|(at, _)| at.saturating_add(1))).collect();
-        Report { file: file.into(), line_starts, problems: RefCell::default() }
+        Report { text: Rc::new(Text { file: file.to_owned(), line_starts }), problems: RefCell::default() }
     }
 
     /// Takes a problem in. Warnings never crowd out an error.
@@ -131,21 +171,15 @@ impl Report {
     /// The warnings, or all errors; in the order of lines, this text's before those of others.
     pub(crate) fn finish(self) -> Result<Vec<Problem>, CatalogError> {
         let mut problems = self.problems.into_inner();
-        problems.sort_by_cached_key(|problem| (problem.file.as_str() != &*self.file, problem.clone()));
+        problems.sort_by_cached_key(|problem| (problem.file != self.text.file, problem.clone()));
         problems.dedup();
         let (errors, warnings): (Vec<_>, Vec<_>) =
             problems.into_iter().partition(|problem| problem.severity == Severity::Error);
         if errors.is_empty() { Ok(warnings) } else { Err(CatalogError { problems: errors }) }
     }
 
-    /// The line, from 1, of a byte of the text.
-    fn line(&self, offset: usize) -> u32 {
-        let line = self.line_starts.partition_point(|start| *start <= offset);
-        u32::try_from(line).unwrap_or(u32::MAX)
-    }
-
     /// The place of a byte of the text.
     pub(super) fn mark(&self, offset: usize, key: Option<Rc<Key>>) -> Mark {
-        Mark { file: Rc::clone(&self.file), line: self.line(offset), key }
+        Mark { place: Place::Byte(Rc::clone(&self.text), offset), key }
     }
 }

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use toml::de::{DeTable, DeValue};
 
 use super::error::Severity;
-use super::report::Segment;
+use super::report::Step;
 pub(crate) use super::report::{Key, Mark, Report};
 use super::suggest::suggestion;
 use crate::decimal::{Decimal, DecimalError};
@@ -29,7 +29,7 @@ impl Report {
 
     /// The cursor at the top of a parsed text.
     pub(crate) fn root<'a>(&'a self, table: &'a DeTable<'a>) -> Table<'a> {
-        Table { report: self, offset: 0, key: None, entries: table, known: Vec::new(), refused: Vec::new() }
+        Table::new(self, 0, None, table)
     }
 }
 
@@ -39,13 +39,24 @@ pub(crate) struct Item<'a> {
     report: &'a Report,
     value: &'a DeValue<'a>,
     offset: usize,
-    key: Option<Rc<Key>>,
+    /// The key of what it stands in.
+    parent: Option<Rc<Key>>,
+    step: Step<'a>,
 }
 
 impl<'a> Item<'a> {
     /// Its place.
     pub(crate) fn mark(&self) -> Mark {
-        self.report.mark(self.offset, self.key.clone())
+        self.report.mark(self.offset, Some(self.key()))
+    }
+
+    fn key(&self) -> Rc<Key> {
+        Key::child(self.parent.as_ref(), self.step)
+    }
+
+    /// Where problems go.
+    pub(crate) fn report(&self) -> &'a Report {
+        self.report
     }
 
     /// Reports an error here.
@@ -172,11 +183,13 @@ impl<'a> Item<'a> {
             self.wrong_type("an array", format!("write {example}"));
             return None;
         };
+        let key = self.key();
         let elements = array.iter().enumerate().map(|(index, element)| Item {
             report: self.report,
             value: element.get_ref(),
             offset: element.span().start,
-            key: Some(Key::child(self.key.as_ref(), Segment::Index(index))),
+            parent: Some(Rc::clone(&key)),
+            step: Step::Index(index),
         });
         Some(elements.collect())
     }
@@ -194,8 +207,7 @@ impl<'a> Item<'a> {
             self.wrong_type("a table", "");
             return None;
         };
-        let (report, offset, key) = (self.report, self.offset, self.key.clone());
-        Some(Table { report, offset, key, entries, known: Vec::new(), refused: Vec::new() })
+        Some(Table::new(self.report, self.offset, Some(self.key()), entries))
     }
 }
 
@@ -212,6 +224,10 @@ pub(crate) struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
+    fn new(report: &'a Report, offset: usize, key: Option<Rc<Key>>, entries: &'a DeTable<'a>) -> Table<'a> {
+        Table { report, offset, key, entries, known: Vec::with_capacity(entries.len()), refused: Vec::new() }
+    }
+
     /// Its place.
     pub(crate) fn mark(&self) -> Mark {
         self.report.mark(self.offset, self.key.clone())
@@ -230,27 +246,32 @@ impl<'a> Table<'a> {
 
     fn get(&self, name: &'static str) -> Option<Item<'a>> {
         let (_, value) = self.entries.get_key_value(name)?;
-        Some(self.item(Segment::Known(name), value))
+        Some(self.item(Step::Known(name), value))
     }
 
     /// The value of a key that must be there; `example` is what one would write.
     pub(crate) fn required(&mut self, name: &'static str, example: &str) -> Option<Item<'a>> {
         let item = self.optional(name);
         if item.is_none() {
-            let key = Some(Key::child(self.key.as_ref(), Segment::Known(name)));
+            let key = Some(Key::child(self.key.as_ref(), Step::Known(name)));
             let mark = self.report.mark(self.offset, key);
             self.report.error(&mark, "is missing", format!("add {name} = {example}"));
         }
         item
     }
 
+    /// Refuses a key that is known, but has no place here.
+    pub(crate) fn refuse(&mut self, name: &'static str, reason: &str, fix: &str) {
+        self.refused.push(name);
+        if let Some(item) = self.get(name) {
+            item.error(reason, fix);
+        }
+    }
+
     /// Refuses keys that the contract has and this version has not.
     pub(crate) fn unsupported(&mut self, names: &[&'static str]) {
         for name in names {
-            self.refused.push(name);
-            if let Some(item) = self.get(name) {
-                item.error("is not supported by this version", "leave it out");
-            }
+            self.refuse(name, "is not supported by this version", "leave it out");
         }
     }
 
@@ -260,7 +281,7 @@ impl<'a> Table<'a> {
         entries.sort_by_key(|(key, _)| key.span().start);
         let items = entries.into_iter().map(|(key, value)| {
             let name = key.get_ref().as_ref();
-            let mut item = self.item(Segment::Name(name.into()), value);
+            let mut item = self.item(Step::Name(name), value);
             if name.is_empty() {
                 item.offset = key.span().start;
                 item.error("a name must not be empty", "");
@@ -275,19 +296,15 @@ impl<'a> Table<'a> {
         for (key, value) in self.entries {
             let name = key.get_ref().as_ref();
             if !self.known.contains(&name) && !self.refused.contains(&name) {
-                let item = self.item(Segment::Name(name.into()), value);
+                let item = self.item(Step::Name(name), value);
                 item.error("is not a key here", one_of(name, &self.known));
             }
         }
     }
 
-    fn item(&self, segment: Segment, value: &'a toml::Spanned<DeValue<'a>>) -> Item<'a> {
-        Item {
-            report: self.report,
-            value: value.get_ref(),
-            offset: value.span().start,
-            key: Some(Key::child(self.key.as_ref(), segment)),
-        }
+    fn item(&self, step: Step<'a>, value: &'a toml::Spanned<DeValue<'a>>) -> Item<'a> {
+        let (report, parent) = (self.report, self.key.clone());
+        Item { report, value: value.get_ref(), offset: value.span().start, parent, step }
     }
 }
 

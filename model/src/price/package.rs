@@ -25,6 +25,8 @@ pub struct Package {
     pub amount: UnitAmount,
     /// A partial block.
     pub partial: PartialBlock,
+    /// Scaled quantity of one priced unit; positive.
+    pub unit: i128,
 }
 
 impl Package {

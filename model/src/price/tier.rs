@@ -78,6 +78,17 @@ impl Tiers {
         &self.0
     }
 
+    /// The first tier: there always is one.
+    pub fn first(&self) -> &Tier {
+        self.0.first().expect("checked when the list was made")
+    }
+
+    /// The tier that a quantity reaches, and its number from 1. Below zero: the first.
+    pub fn reached(&self, quantity: Quantity) -> (u32, &Tier) {
+        let holds = |tier: &Tier| tier.up_to.is_none_or(|up_to| quantity <= up_to);
+        (1_u32..).zip(&self.0).find(|(_, tier)| holds(tier)).expect("the last tier is open")
+    }
+
     /// The tiers with the quantity below each: where it begins.
     pub fn with_lower(&self) -> impl Iterator<Item = (Quantity, &Tier)> {
         let lower = std::iter::once(Quantity::ZERO).chain(self.0.iter().filter_map(|tier| tier.up_to));

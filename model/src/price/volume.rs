@@ -2,7 +2,7 @@
 //! larger quantity may cost less.
 
 use super::graduated::push_tier_lines;
-use super::{PriceLine, Tier, Tiers};
+use super::{PriceLine, Tiers};
 use crate::number::{Exact, Overflow, Quantity};
 
 /// The tier reached prices everything.
@@ -18,23 +18,16 @@ impl Volume {
     /// P(Q); P(0) is the first tier's flat amount.
     pub fn exact(&self, quantity: Quantity) -> Result<Exact, Overflow> {
         let quantity = quantity.max(Quantity::ZERO);
-        let (_, tier) = self.reached(quantity);
+        let (_, tier) = self.tiers.reached(quantity);
         tier.add_part(Exact::zero(self.unit).add_amount(tier.flat_amount)?, quantity, self.unit)
     }
 
     /// The reached tier's lines.
     pub fn lines(&self, quantity: Quantity) -> Result<Vec<PriceLine>, Overflow> {
         let quantity = quantity.max(Quantity::ZERO);
-        let (number, tier) = self.reached(quantity);
+        let (number, tier) = self.tiers.reached(quantity);
         let mut lines = Vec::new();
         push_tier_lines(&mut lines, number, quantity, tier, self.unit)?;
         Ok(lines)
-    }
-
-    fn reached(&self, quantity: Quantity) -> (u32, &Tier) {
-        (1_u32..)
-            .zip(self.tiers.as_slice())
-            .find(|(_, tier)| tier.up_to.is_none_or(|up_to| quantity <= up_to))
-            .expect("the last tier is open")
     }
 }

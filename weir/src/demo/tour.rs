@@ -1,7 +1,6 @@
 //! What the demo says: a guided tour for people. No colour, no terminal tricks; the same text in a pipe.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
 use super::audit::{Audit, Check, story};
@@ -10,6 +9,7 @@ use super::documents::Documents;
 use super::folder::Folder;
 use super::put_in::PutIn;
 use crate::report::Report;
+use crate::shell::{program, quoted};
 use crate::table::{aligned, grouped};
 
 /// Customers in the list of the largest.
@@ -168,27 +168,6 @@ Try next:
     )
 }
 
-/// How this program was called, shortened where the current folder allows it.
-fn program() -> std::path::PathBuf {
-    let called = std::env::args_os().next().map_or_else(|| "weir".into(), std::path::PathBuf::from);
-    let Ok(current) = std::env::current_dir() else { return called };
-    match called.strip_prefix(current) {
-        Ok(relative) if relative.components().count() > 1 => relative.to_owned(),
-        _ => called,
-    }
-}
-
-/// As a shell reads it back.
-fn quoted(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '+' | ',' | ':' | '@' | '%');
-    if !text.is_empty() && text.chars().all(plain) {
-        text.into_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
 /// In millions of bytes, with one decimal.
 fn megabytes(bytes: u64) -> String {
     format!("{}.{}", bytes / 1_000_000, bytes / 100_000 % 10)
@@ -201,18 +180,6 @@ fn count(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_survive_a_shell() {
-        for (path, expected) in [
-            ("weir-demo/catalog.toml", "weir-demo/catalog.toml"),
-            ("my demo", "'my demo'"),
-            ("it's", r"'it'\''s'"),
-            ("$HOME", "'$HOME'"),
-        ] {
-            assert_eq!(quoted(Path::new(path)), expected);
-        }
-    }
 
     #[test]
     fn a_difference_is_shouted() {

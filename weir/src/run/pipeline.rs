@@ -32,12 +32,12 @@ const IDLE: Duration = Duration::from_micros(200);
 
 /// What a run's threads leave behind.
 pub struct Rated<S> {
+    /// What was read from, at its end or pause.
+    pub reader: Reader,
     /// All shards by number.
     pub shards: Vec<Shard>,
     /// What was read.
     pub intake: Intake,
-    /// Names of the inputs that hold no record.
-    pub empty_inputs: Vec<String>,
     /// The sink, with everything appended.
     pub sink: Option<S>,
 }
@@ -66,7 +66,7 @@ pub fn rate<S: Sink>(
         let (sender, receiver) = sync_channel(ARCHIVE_QUEUE);
         let archive = sink.as_mut().map(|sink| {
             let shared = &shared;
-            let shape = Shape { shards: shared.shards, workers: spread.threads };
+            let shape = Shape { shards: shared.shards, workers: spread.threads, first: shared.first };
             let recycle = |chunk, outputs| shared.recycle(chunk, outputs);
             scope.spawn(move || shared.guard(|| reassemble(sink, &receiver, shape, recycle)))
         });
@@ -100,8 +100,8 @@ pub fn rate<S: Sink>(
         failure.map_or(Ok(()), Err)
     })?;
     rated.sort_by_key(Shard::number);
-    let empty_inputs = shared.lock_reader().empty_inputs().to_vec();
-    Ok(Rated { shards: rated, intake, empty_inputs, sink })
+    let reader = shared.reader.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Rated { reader, shards: rated, intake, sink })
 }
 
 /// A thread stopped because another one failed.
@@ -144,11 +144,13 @@ struct Shared<'a> {
     decoder: &'a Decoder,
     shards: usize,
     spread: Spread,
+    /// Sequence number of the first chunk.
+    first: u64,
     /// Decoded chunks on their way to each worker.
     inboxes: Vec<ArrayQueue<Arc<Chunk>>>,
-    /// Chunks that each worker has rated.
+    /// Sequence number of the chunk that each worker rates next.
     rated: Vec<AtomicU64>,
-    /// Chunks read so far.
+    /// Sequence number of the chunk to be read next.
     read: AtomicU64,
     exhausted: AtomicBool,
     stop: AtomicBool,
@@ -165,14 +167,16 @@ impl<'a> Shared<'a> {
     fn new(reader: Reader, decoder: &'a Decoder, shards: usize, spread: Spread) -> Shared<'a> {
         let ahead = usize::try_from(CHUNKS_AHEAD).unwrap_or(1).saturating_mul(spread.threads);
         let in_flight = ahead + spread.threads + ARCHIVE_QUEUE;
+        let first = reader.sequence();
         Shared {
+            first,
             reader: Mutex::new(reader),
             decoder,
             shards,
             spread,
             inboxes: (0..spread.threads).map(|_| ArrayQueue::new(in_flight)).collect(),
-            rated: (0..spread.threads).map(|_| AtomicU64::new(0)).collect(),
-            read: AtomicU64::new(0),
+            rated: (0..spread.threads).map(|_| AtomicU64::new(first)).collect(),
+            read: AtomicU64::new(first),
             exhausted: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             free_chunks: ArrayQueue::new(in_flight),
@@ -274,7 +278,7 @@ impl<'s, 'a> Worker<'s, 'a> {
             archive,
             shared,
             early: Vec::new(),
-            next: 0,
+            next: shared.first,
             scratch: DecodeScratch::default(),
             output: ShardOutput::default(),
             intake: Intake::default(),

@@ -27,6 +27,8 @@ pub struct Shape {
     pub shards: usize,
     /// Parts of a whole chunk.
     pub workers: usize,
+    /// Sequence number of the first chunk.
+    pub first: u64,
 }
 
 /// Appends every chunk once all its parts are in; `recycle` takes its memory back.
@@ -37,7 +39,7 @@ pub fn reassemble(
     recycle: impl Fn(Arc<Chunk>, Vec<ShardOutput>),
 ) -> Result<()> {
     let mut waiting: Vec<(Arc<Chunk>, usize, Vec<ShardOutput>)> = Vec::new();
-    let mut next = 0_u64;
+    let mut next = shape.first;
     while let Ok(RatedPart { chunk, outputs }) = parts.recv() {
         let found = waiting.iter().position(|(known, ..)| known.sequence == chunk.sequence);
         let position = found.unwrap_or_else(|| {

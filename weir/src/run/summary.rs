@@ -11,6 +11,7 @@ use weir_model::rated::CustomerPeriod;
 use weir_rater::Shard;
 use weir_rater::close::Close;
 
+use super::documents::Billed;
 use crate::report::Report;
 
 /// Sums over some customers' periods.
@@ -41,9 +42,13 @@ pub fn fill(report: &mut Report, close: &Close<'_>, shards: &[Shard], threads: u
     report.invoiced = texts(&sums.invoiced, |money| money.to_decimal_text());
     report.invoices = sums.invoices;
     report.totals = sums.totals;
-    let settlements = u64::try_from(close.settlements().len())?;
-    report.settlement_rows = settlements;
     Ok(())
+}
+
+/// What the documents of several closes came to.
+pub fn bill(report: &mut Report, billed: &Billed) {
+    report.invoiced = texts(&billed.totals, |money| money.to_decimal_text());
+    report.invoices = billed.count;
 }
 
 fn texts<T>(sums: &BTreeMap<Currency, T>, text: impl Fn(&T) -> String) -> BTreeMap<String, String> {
@@ -64,14 +69,18 @@ fn sum_shards(close: &Close<'_>, shards: &[Shard]) -> Result<Sums> {
 
 impl Sums {
     fn add_period(&mut self, catalog: &Catalog, period: &CustomerPeriod) -> Result<()> {
-        let Some(plan) = catalog.plans.get(period.plan.at()) else { return Ok(()) };
-        let amounts = self.amounts.entry(plan.currency).or_default();
-        for bucket in &period.buckets {
-            *amounts = amounts.checked_add(bucket.amount)?;
-            self.totals += u64::from(bucket.events > 0);
+        for segment in &period.segments {
+            let Some(plan) = catalog.plans.get(segment.plan.at()) else { continue };
+            let amounts = self.amounts.entry(plan.currency).or_default();
+            for bucket in &segment.buckets {
+                *amounts = amounts.checked_add(bucket.amount)?;
+                self.totals += u64::from(bucket.events > 0);
+            }
         }
-        if period.sealed && weir_invoicer::is_billable(catalog, period) {
-            self.add_money(plan.currency, weir_invoicer::invoiced(catalog, period)?)?;
+        if period.seal.is_sealed()
+            && let Some(money) = weir_invoicer::invoiced(catalog, period)?
+        {
+            self.add_money(money.currency(), money)?;
             self.invoices += 1;
         }
         Ok(())

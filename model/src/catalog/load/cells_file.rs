@@ -145,7 +145,7 @@ impl Columns {
     }
 
     fn mark(&self, line: u32, key: &Rc<Key>) -> Mark {
-        Mark { file: Rc::clone(&self.file), line, key: Some(Rc::clone(key)) }
+        Mark::line_of(&self.file, line, Some(key))
     }
 }
 
@@ -192,7 +192,7 @@ impl Field<'_> {
 }
 
 fn whole_line(file: &Rc<str>, line: u32) -> Mark {
-    Mark { file: Rc::clone(file), line, key: None }
+    Mark::line_of(file, line, None)
 }
 
 fn to_line(line: u64) -> u32 {

@@ -1,9 +1,11 @@
 //! `[[plans.*.charges]]`, and which meter, price and modifiers go together (rating.md 1, 2, 6).
 
+use std::sync::Arc;
+
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::toml_reader::{Item, Report, Table};
-use super::super::{Charge, ChargeIdx, Dimension, EventRounding, FilterTerm, Meter, PlanIdx};
+use super::super::{Allowance, AllowanceScope, Charge, ChargeIdx, Dimension, EventRounding, FilterTerm, LatePolicy, Meter, MidPeriod, PlanIdx, Pool, PriceVersion};
 use super::meters::Meters;
 use super::prices::{ChargePrice, Prices, positive};
 use super::{ChargePlace, dimensions};
@@ -64,12 +66,23 @@ pub(super) fn read<'a>(
             hash: stable_hash(plan.name, name),
             plan: plan.index,
             meter: meter_index,
-            price,
+            further: Vec::new(),
+            versions: vec![PriceVersion { effective_at: None, mid_period: MidPeriod::NextPeriod, price: Arc::new(price) }],
             price_name,
             filter: modifiers.filter,
             group_by: modifiers.group_by,
-            allowance: modifiers.allowance,
+            conversion: None,
+            allowance: modifiers.allowance.map(|quantity| Allowance {
+                quantity,
+                rollover_max: None,
+                scope: AllowanceScope::Group,
+            }),
             round: modifiers.round,
+            discount: None,
+            minimum: None,
+            maximum: None,
+            pool: Pool::None,
+            late_policy: LatePolicy::NextInvoice,
         };
         let place = ChargePlace { charge: item.mark(), price: mark };
         let legal = Legality { charge: &charge, meter, item, price_item: price_item.as_ref()? };
@@ -96,7 +109,7 @@ pub(super) fn read_override(
     let price_item = price_item?;
     let meter = meters.list.get(charge.meter.at())?;
     let ChargePrice { price, name, mark, currency } = prices.of_charge(&price_item, report, Some(meter))?;
-    let charge = Charge { plan: plan.index, price, price_name: name, ..charge.clone() };
+    let charge = Charge { plan: plan.index, versions: vec![PriceVersion { effective_at: None, mid_period: MidPeriod::NextPeriod, price: Arc::new(price) }], price_name: name, ..charge.clone() };
     Legality { charge: &charge, meter, item, price_item: &price_item }.check();
     check_currency(plan, currency, report);
     Some((charge, ChargePlace { charge: item.mark(), price: mark }))
@@ -176,13 +189,7 @@ impl Kinds {
             Price::Dynamic(_) => kinds.dynamic = true,
             other => kinds.other = Some(other.model()),
         };
-        match price {
-            Price::Matrix(matrix) => {
-                matrix.cells().iter().for_each(|cell| add(&cell.price));
-                matrix.otherwise().into_iter().for_each(add);
-            }
-            price => add(price),
-        }
+        price.leaves().into_iter().for_each(&mut add);
         kinds
     }
 }
@@ -197,7 +204,7 @@ struct Legality<'c, 'a> {
 
 impl Legality<'_, '_> {
     fn check(&self) {
-        let kinds = Kinds::of(&self.charge.price);
+        let kinds = Kinds::of(&self.charge.versions[0].price);
         let meter = &self.meter.name;
         if kinds.dynamic {
             if self.meter.amount.is_none() {

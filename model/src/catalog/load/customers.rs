@@ -43,7 +43,7 @@ fn read_account(name: &str, mut table: Table<'_>, defaults: &Defaults) -> Option
     let zone = table.optional("time_zone").map_or(Some(defaults.time_zone.clone()), |item| time_zone(&item));
     table.unsupported(&["parent"]);
     table.finish();
-    Some(Account { name: name.to_owned(), currency: own_currency?, time_zone: zone? })
+    Some(Account { name: name.to_owned(), currency: own_currency?, time_zone: zone?, parent: None })
 }
 
 /// Reads `[seller]`.
@@ -164,6 +164,8 @@ impl<'d> Parties<'d> {
             plan,
             subjects: subjects?,
             starts_on,
+            ends_on: None,
+            changes: Vec::new(),
         })
     }
 
@@ -207,7 +209,7 @@ impl<'d> Parties<'d> {
         let Some(index) = declared else {
             let index = AccountIdx(next_index(&self.accounts));
             let currency = plan.map_or(self.defaults.currency, |plan| plan.currency);
-            self.accounts.push(Account { name: id.to_owned(), currency, time_zone: self.defaults.time_zone.clone() });
+            self.accounts.push(Account { name: id.to_owned(), currency, time_zone: self.defaults.time_zone.clone(), parent: None });
             return Some(index);
         };
         Some(index)

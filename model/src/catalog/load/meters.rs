@@ -99,6 +99,8 @@ impl Meters {
             scale,
             value: value_slot,
             distinct,
+            series: None,
+            estimated: None,
             amount,
             dimensions: named,
             filter,
@@ -123,7 +125,14 @@ fn read_aggregation(item: &Item<'_>) -> Option<Aggregation> {
         item.error(format!("aggregation {name:?} is not supported by this version"), "");
         return None;
     }
-    item.choice(&Aggregation::NAMES)
+    item.choice(&[
+        ("count", Aggregation::Count),
+        ("sum", Aggregation::Sum),
+        ("max", Aggregation::Max),
+        ("min", Aggregation::Min),
+        ("latest", Aggregation::Latest),
+        ("unique_count", Aggregation::UniqueCount),
+    ])
 }
 
 /// The path of the value; `None` inside when the aggregation has none.

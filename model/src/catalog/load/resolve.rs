@@ -5,7 +5,7 @@ use super::super::{Dimension, Meter};
 use super::dimensions;
 use super::prices::{Literal, MatrixSource, Model, PriceSource, TierSource};
 use crate::number::{QUANTITY_LIMIT, QUANTITY_SCALE_MAX, Quantity, Scale};
-use crate::price::{Dynamic, Graduated, Matrix, MatrixCell, Package, Price, Tier, Tiers, Unit, Volume};
+use crate::price::{Dynamic, Graduated, Matrix, MatrixCell, MatrixError, Package, Price, Tier, Tiers, Unit, Volume};
 
 /// What a price is brought to.
 pub(super) struct Terms<'m> {
@@ -43,7 +43,7 @@ impl PriceSource {
             Model::Volume(tiers) => Price::Volume(Volume { tiers: self.tiers(tiers, terms, report)?, unit }),
             Model::Package { size, amount, partial } => {
                 let size = size.at_scale(terms.scale, report)?;
-                Price::Package(Package { size, amount: *amount, partial: *partial })
+                Price::Package(Package { size, amount: *amount, partial: *partial, unit })
             }
             Model::Dynamic { multiplier } => Price::Dynamic(Dynamic { multiplier: *multiplier }),
             Model::Matrix(matrix) => Price::Matrix(PriceSource::matrix(matrix, terms, report)?),
@@ -97,7 +97,7 @@ impl PriceSource {
         // The reader made every cell as wide as the dimensions and refused nested matrices: only doubles are left.
         let twice = match Matrix::new(dimensions, cells, otherwise) {
             Ok(matrix) => return Some(matrix),
-            Err(position) => matrix.cells.get(position),
+            Err(MatrixError::Twice(position) | MatrixError::Misfit(position)) => matrix.cells.get(position),
         };
         if let Some(cell) = twice {
             let values = cell.when.join(", ");

@@ -1,0 +1,8 @@
+//! What proves Weir's figures from outside: a slow rater in exact fractions that follows the rules by the book, random
+//! catalogs and logs for it, a workload that knows every outcome in advance, and the auditor that checks a run against it.
+//!
+//! Depends on neither `model` nor `rater`: a shared mistake would prove itself.
+
+pub mod oracle;
+pub mod auditor;
+pub mod workload;

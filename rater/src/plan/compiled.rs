@@ -1,0 +1,223 @@
+//! A charge with all that rating an event needs.
+
+use std::collections::HashMap;
+
+use weir_model::aggregation::{Aggregation, Carry, Frame};
+use weir_model::catalog::{AllowanceScope, Catalog, Charge, Dimension, FilterTerm, Meter, MeterIdx, MidPeriod, Pool, TypeIdx};
+use weir_model::charge::Terms;
+use weir_model::number::{Amount, Quantity};
+use weir_model::price::{CellIdx, Leaf, PerEvent, Price};
+
+use crate::curve::Curve;
+
+/// One charge, compiled.
+#[derive(Debug)]
+pub struct CompiledCharge {
+    /// Its meters: one, unless its price is a capacity.
+    pub resources: Vec<Resource>,
+    /// Text slots that decide group and cell; empty if there is only one bucket per period.
+    pub combo_slots: Vec<u16>,
+    /// Whether an event's time chooses its cell.
+    pub has_schedule: bool,
+    /// Whether a bucket's whole state is one quantity and one amount, as long as it has a whole period.
+    plain: bool,
+    /// Whether a partial period changes what a bucket costs.
+    feels_part: bool,
+    /// Whether its buckets must be looked at together at a close, whoever has them.
+    pub settles: bool,
+    /// Charges with the same number share their customers' series. `None`: the charge has none.
+    pub series: Option<SeriesOf>,
+    /// By version, then by cell.
+    versions: Vec<Vec<CompiledCell>>,
+    /// Stable hash of plan and charge name.
+    pub hash: u64,
+}
+
+/// What a charge's series are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeriesOf {
+    /// The same for all charges of the same meter, filter, groups and cells.
+    pub number: u32,
+    /// Whether a series outlasts its bucket.
+    pub carry: Carry,
+}
+
+/// One meter of a charge.
+#[derive(Debug)]
+pub struct Resource {
+    /// How it folds.
+    pub aggregation: Aggregation,
+    /// The type of its events.
+    pub event_type: TypeIdx,
+    /// Slot of the meter's value.
+    pub value: Option<u16>,
+    /// Slot of the text that unique_count counts.
+    pub distinct: Option<u16>,
+    /// Slot of the event's own amount, where the price asks for it.
+    pub own: Option<u16>,
+    /// Slot of the dimension that tells one counter of readings from another.
+    pub series: Option<u16>,
+    /// Slot of the mark of an estimated reading.
+    pub estimated: Option<u16>,
+    /// The meter's filter and the charge's.
+    pub filter: Vec<FilterTerm>,
+    /// The charge's groups, in this meter's slots.
+    pub group_by: Vec<Dimension>,
+    /// One unit at the meter's scale.
+    pub one: Quantity,
+}
+
+/// One cell of one version.
+#[derive(Debug)]
+struct CompiledCell {
+    /// The fast way, if there is one.
+    curve: Option<Curve>,
+    /// P(0) of a whole period.
+    at_zero: Amount,
+}
+
+/// Compiles all charges.
+pub(super) fn compile(catalog: &Catalog) -> Vec<CompiledCharge> {
+    let mut series = HashMap::new();
+    catalog.charges.iter().map(|charge| CompiledCharge::compile(catalog, charge, &mut series)).collect()
+}
+
+impl CompiledCharge {
+    fn compile(catalog: &Catalog, charge: &Charge, series: &mut HashMap<String, u32>) -> CompiledCharge {
+        let meter = |index: MeterIdx| catalog.meters.get(index.at()).expect("a charge's meter is in its catalog");
+        let leaves = || charge.versions.iter().flat_map(|version| version.price.leaves());
+        let brings_own = leaves().any(|price| matches!(price, Price::Dynamic(_)));
+        let first = Resource::new(meter(charge.meter), (&charge.filter, &charge.group_by), brings_own);
+        let further = charge
+            .further
+            .iter()
+            .map(|further| Resource::new(meter(further.meter), (&further.filter, &further.group_by), false));
+        let aggregation = first.aggregation;
+        let quick = |price: &&Price| match price.leaf(CellIdx::ONLY) {
+            Some(Leaf::Cumulative(_)) => true,
+            Some(Leaf::PerEvent(PerEvent::Unit(_))) => charge.round.is_some(),
+            _ => false,
+        };
+        let splits = charge.versions.iter().skip(1).any(|version| version.mid_period == MidPeriod::Split);
+        let rolls = charge.allowance.is_some_and(|allowance| allowance.rollover_max.is_some());
+        let shared = charge.allowance.is_some_and(|allowance| allowance.scope == AllowanceScope::Charge);
+        let mut combo_slots: Vec<u16> = charge.versions.iter().flat_map(|version| version.price.slots()).collect();
+        combo_slots.extend(charge.group_by.iter().map(|dimension| dimension.slot));
+        combo_slots.sort_unstable();
+        combo_slots.dedup();
+        CompiledCharge {
+            combo_slots,
+            has_schedule: charge.versions.iter().any(|version| version.price.has_schedule()),
+            plain: aggregation.is_additive() && leaves().all(|price| quick(&price)) && !splits && !rolls,
+            feels_part: charge.allowance.is_some() || leaves().any(|price| at_zero(price) != Amount::ZERO),
+            settles: shared || charge.pool != Pool::None,
+            series: series_of(charge, aggregation, series),
+            versions: charge.versions.iter().map(|version| cells(charge, &version.price)).collect(),
+            resources: std::iter::once(first).chain(further).collect(),
+            hash: charge.hash,
+        }
+    }
+
+    /// Whether a bucket keeps an [`Extra`](crate::buckets::Extra), in a period that is whole or not.
+    pub fn has_extra(&self, partial: Partial) -> bool {
+        !self.plain || (partial == Partial::Yes && self.feels_part)
+    }
+
+    /// The curve of a cell's price, if it has one.
+    pub fn curve(&self, version: u32, cell: CellIdx) -> Option<&Curve> {
+        self.cell(version, cell)?.curve.as_ref()
+    }
+
+    /// P(0) in a cell, for a whole period.
+    pub fn at_zero(&self, version: u32, cell: CellIdx) -> Amount {
+        self.cell(version, cell).map_or(Amount::ZERO, |cell| cell.at_zero)
+    }
+
+    /// What its quantities depend on beside events.
+    pub fn frames(&self, terms: &Terms) -> Box<[Frame]> {
+        let frame = |resource: &Resource| {
+            let slots = match resource.aggregation {
+                Aggregation::Percentile(percentile) => percentile.slots_in(&terms.active),
+                _ => 0,
+            };
+            Frame { one: resource.one, slots }
+        };
+        self.resources.iter().map(frame).collect()
+    }
+
+    /// How its meters fold.
+    pub fn aggregations(&self) -> Vec<Aggregation> {
+        self.resources.iter().map(|resource| resource.aggregation).collect()
+    }
+
+    /// Its first meter.
+    pub fn first(&self) -> &Resource {
+        self.resources.first().expect("a charge has a meter")
+    }
+
+    fn cell(&self, version: u32, cell: CellIdx) -> Option<&CompiledCell> {
+        self.versions.get(crate::at(version))?.get(crate::at(cell.0))
+    }
+}
+
+/// Whether a customer had its plan in a part of a period only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Partial {
+    /// In all of it.
+    #[default]
+    No,
+    /// In a part.
+    Yes,
+}
+
+impl Resource {
+    fn new(meter: &Meter, (filter, group_by): (&[FilterTerm], &[Dimension]), brings_own: bool) -> Resource {
+        Resource {
+            aggregation: meter.aggregation,
+            event_type: meter.event_type,
+            value: meter.value,
+            distinct: meter.distinct,
+            own: meter.amount.filter(|_| brings_own),
+            series: meter.series,
+            estimated: meter.estimated,
+            filter: meter.filter.iter().chain(filter).cloned().collect(),
+            group_by: group_by.to_vec(),
+            one: Quantity::from_scaled(meter.scale.unit()),
+        }
+    }
+}
+
+fn series_of(charge: &Charge, aggregation: Aggregation, known: &mut HashMap<String, u32>) -> Option<SeriesOf> {
+    let carry = match aggregation {
+        Aggregation::Readings(_) => Carry::Over,
+        Aggregation::WeightedSum(weighted) => weighted.carry,
+        _ => return None,
+    };
+    let cells: Vec<_> = charge.versions.iter().filter(|version| version.price.cells() > 1).collect();
+    let what = format!("{:?} {:?} {:?} {cells:?}", charge.meter, charge.filter, charge.group_by);
+    let next = crate::next_index(known.len());
+    Some(SeriesOf { number: *known.entry(what).or_insert(next), carry })
+}
+
+fn cells(charge: &Charge, price: &Price) -> Vec<CompiledCell> {
+    // A division without rounding is in the price's unit already.
+    let keeps_quantity = charge.conversion.is_none_or(|by| by.numerator == 1 && by.round.is_none());
+    let compile = |price: &Price| {
+        let curve = match price.leaf(CellIdx::ONLY) {
+            Some(Leaf::Cumulative(price)) if charge.round.is_none() && keeps_quantity => {
+                Curve::compile(charge.allowance.map(|allowance| allowance.quantity).unwrap_or_default(), price)
+            }
+            _ => None,
+        };
+        CompiledCell { curve, at_zero: at_zero(price) }
+    };
+    price.leaves().into_iter().map(compile).collect()
+}
+
+fn at_zero(price: &Price) -> Amount {
+    match price.leaf(CellIdx::ONLY) {
+        Some(Leaf::Cumulative(price)) => price.at_zero(),
+        Some(Leaf::Capacity(price)) => price.at_zero(),
+        _ => Amount::ZERO,
+    }
+}
