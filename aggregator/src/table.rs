@@ -98,7 +98,8 @@ fn encode_column(builder: WriterPropertiesBuilder, name: &str, data_type: &DataT
         // Many distinct values, but sorted: each one repeats the one before or begins like it.
         ("subject" | "customer", _) => builder.set_column_encoding(column, Encoding::DELTA_BYTE_ARRAY),
         // Few distinct values, or long runs once sorted.
-        (_, DataType::Dictionary(..)) | ("period_start" | "period_end" | "segment_start" | "quantity" | "amount" | "without_usage", _) => {
+        (_, DataType::Dictionary(..))
+        | ("period_start" | "period_end" | "segment_start" | "quantity" | "amount" | "without_usage", _) => {
             builder.set_column_dictionary_enabled(column, true)
         }
         ("event_time" | "position" | "events", _) => builder.set_column_encoding(column, Encoding::DELTA_BINARY_PACKED),

@@ -49,7 +49,8 @@ impl TotalBuffer {
         for segment in &totals.segments {
             let time = BucketTime { period: totals.period, segment_start: segment.active.start };
             for total in &segment.buckets {
-                let BucketTotal { charge, group, cell, terms, measured, events, amount, without_usage, digest, .. } = total;
+                let BucketTotal { charge, group, cell, terms, measured, events, amount, without_usage, digest, .. } =
+                    total;
                 let version = terms.versions.first().map_or(0, |(version, _)| *version);
                 let cell = (version, *cell);
                 let key = BucketKey { customer: &totals.customer, charge: *charge, group, cell, time };

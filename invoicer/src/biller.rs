@@ -118,10 +118,11 @@ impl<'c> Closing<'_, 'c> {
             return Ok(None);
         }
         let context = Context::new(self.biller.catalog, period)?;
-        let late = self.take_waiting(&period.customer);
-        if late.is_empty() && !has_lines(&context)? {
+        // Without lines of its own there is no invoice that late ones could go on.
+        if !has_lines(&context)? {
             return Ok(None);
         }
+        let late = self.take_waiting(&period.customer);
         let number = self.biller.numbering.take();
         if self.remember == Remember::Lines {
             self.biller.billed.enter(&context, number.sequence)?;
@@ -202,9 +203,9 @@ fn late_line(
     };
     let amount: Money = difference.amount().map_err(InvoiceError::overflow(&context.period.customer))?;
     let destination = match policy {
-        LatePolicy::NextInvoice => Destination::NextInvoice,
-        // Refused usage never comes here; what else may change a refusing charge is not for the next invoice either.
-        LatePolicy::Note | LatePolicy::Refuse => Destination::Note,
+        // Refused usage never comes here; what else changes a refusing charge is billed as usual.
+        LatePolicy::NextInvoice | LatePolicy::Refuse => Destination::NextInvoice,
+        LatePolicy::Note => Destination::Note,
     };
     Ok((destination, Line { line: 0, segment: None, item, late: Some(late), amount }))
 }

@@ -3,6 +3,7 @@
 //!
 //! Depends on neither `model` nor `rater`: a shared mistake would prove itself.
 
-pub mod oracle;
 pub mod auditor;
+pub mod cases;
+pub mod oracle;
 pub mod workload;

@@ -1,8 +1,8 @@
 //! A slow, plain rater in exact fractions: what a log comes to under a catalog, by the book (rating.md).
 //!
-//! Owns: an answer that owes nothing to the real program. At each close everything is computed anew from the sets of events; there is
-//! no marginal rating, no shard, no merge. Takes valid catalogs and events that the real program would accept, and leaves
-//! overflow out. Keeps L2, L3, L5, L6, L8.
+//! Owns: an answer that owes nothing to the real program. At each close everything is computed anew from the sets of
+//! events; there is no marginal rating, no shard, no merge. Takes valid catalogs and events that the real program would
+//! accept, and leaves overflow out. Keeps L2, L3, L5, L6, L8.
 
 mod admission;
 mod amount;
@@ -22,9 +22,7 @@ mod settle;
 
 pub use self::event::{Entry, Event, Value};
 pub use self::number::{AMOUNT_SCALE, Exact};
-pub use self::outcome::{
-    Bucket, BucketKey, Document, DocumentKind, Line, LineKey, Outcome, Unpriced, Verdicts,
-};
+pub use self::outcome::{Bucket, BucketKey, Document, DocumentKind, Line, LineKey, Outcome, Unpriced, Verdicts};
 
 use anyhow::{Context, Result};
 

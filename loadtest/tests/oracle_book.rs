@@ -16,7 +16,7 @@ mod verdicts;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use weir_loadtest::oracle::{AMOUNT_SCALE, Document, Entry, Event, LineKey, Line, Outcome, Value, rate};
+use weir_loadtest::oracle::{AMOUNT_SCALE, Document, Entry, Event, Line, LineKey, Outcome, Value, rate};
 
 /// A catalog, and a log that is written event by event.
 struct Book {
@@ -32,13 +32,15 @@ fn charge_of(meter: &str, rest: &str) -> String {
     format!("[[plans.p.charges]]\nname = \"c\"\nmeter = \"{meter}\"\n{rest}\n")
 }
 
-/// A meter `m` that sums `data.v` with two decimals and knows dimension `d`, a plan `p` of months with one charge `c`, and a
-/// customer `acme` of it since 2026.
+/// A meter `m` that sums `data.v` with two decimals and knows dimension `d`, a plan `p` of months with one charge `c`,
+/// and a customer `acme` of it since 2026.
 fn one_charge(charge: &str) -> String {
     let charge = charge_of("m", charge);
     let meter = "event_type = \"e\"\naggregation = \"sum\"\nvalue = \"data.v\"\nscale = 2\namount = \"data.a\"\n\
         dimensions = { d = \"data.d\" }";
-    format!("{HEAD}[meters.m]\n{meter}\n[plans.p]\n{charge}[customers.acme]\nplan = \"p\"\nstarts_on = \"2026-01-01\"\n")
+    format!(
+        "{HEAD}[meters.m]\n{meter}\n[plans.p]\n{charge}[customers.acme]\nplan = \"p\"\nstarts_on = \"2026-01-01\"\n"
+    )
 }
 
 fn micros(text: &str) -> i64 {

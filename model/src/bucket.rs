@@ -289,3 +289,6 @@ impl Paid {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ mod suggest;
 pub(crate) mod toml_reader;
 
 pub use error::{CatalogError, Problem, Severity};
-pub use load::{CatalogFiles, NoFiles, load};
+pub use load::{CatalogFiles, NoFiles, PriceFile, load};
 pub use quantity_text::quantity_text;
 
 use std::sync::Arc;
@@ -265,6 +265,8 @@ pub struct Charge {
     pub minimum: Option<Amount>,
     /// The most that a whole period costs.
     pub maximum: Option<Amount>,
+    /// What a quantity below zero costs.
+    pub below_zero: BelowZero,
     /// Whether an account's customers share one ladder.
     pub pool: Pool,
     /// What becomes of usage of sealed periods.
@@ -343,6 +345,16 @@ pub enum Pool {
     None,
     /// The customers of an account and its child accounts; settled at close.
     Account,
+}
+
+/// What a quantity below zero costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BelowZero {
+    /// As much as none: the level of a time-weighted meter may sink that low.
+    #[default]
+    IsZero,
+    /// Its price: the meter allows negative values.
+    IsPriced,
 }
 
 /// What becomes of usage whose period is sealed.

@@ -5,7 +5,7 @@
 
 use ethnum::I256;
 
-use crate::catalog::{Allowance, Catalog, Charge, EventRounding, Meter, MidPeriod};
+use crate::catalog::{Allowance, BelowZero, Catalog, Charge, EventRounding, Meter, MidPeriod};
 use crate::number::{AMOUNT_SCALE, Amount, Exact, Overflow, Quantity};
 use crate::price::{CellIdx, Cumulative, Leaf, LineKind, PerEvent, PriceLine};
 use crate::rounding::{self, RoundingMode};
@@ -107,7 +107,8 @@ impl Charge {
 
     /// The number of the version in force at the start of a bucket: the last one that had taken effect by then.
     pub fn version_at(&self, start: Instant) -> u32 {
-        let later = self.versions.iter().skip(1).take_while(|version| version.effective_at.is_some_and(|at| at <= start));
+        let later =
+            self.versions.iter().skip(1).take_while(|version| version.effective_at.is_some_and(|at| at <= start));
         u32::try_from(later.count()).unwrap_or(u32::MAX)
     }
 
@@ -125,14 +126,18 @@ impl Charge {
         versions
     }
 
+    /// What the meter's last decimal is at the priced scale: allowances are shared and roll over in whole steps.
+    pub fn allowance_step(&self, meter: &Meter) -> Result<i128, Overflow> {
+        self.priced_unit(meter)?.checked_div(meter.scale.unit()).ok_or(Overflow)
+    }
+
     /// The allowance of a part of a period: rounded half away to the decimals that the meter keeps.
     pub fn allowance_of(&self, part: Fraction, meter: &Meter) -> Result<Quantity, Overflow> {
         let Some(Allowance { quantity, .. }) = self.allowance else { return Ok(Quantity::ZERO) };
         if part.is_whole() {
             return Ok(quantity);
         }
-        // One step is what the meter's last decimal is at the priced scale.
-        let step = self.priced_unit(meter)?.checked_div(meter.scale.unit()).ok_or(Overflow)?;
+        let step = self.allowance_step(meter)?;
         // Two products of 128 and 64 bits: both fit.
         let wide = |a: i128, b: i64| I256::from(a).checked_mul(I256::from(b)).ok_or(Overflow);
         let (numerator, denominator) = (wide(quantity.scaled(), part.numerator)?, wide(step, part.denominator)?);
@@ -186,7 +191,7 @@ impl Charge {
 
     /// Whether it has one bucket per period, with or without usage: neither groups nor cells.
     pub fn is_single(&self) -> bool {
-        self.group_by.is_empty() && self.versions.iter().all(|version| version.price.children().is_empty())
+        self.group_by.is_empty() && self.versions.iter().all(|version| !version.price.has_cells())
     }
 }
 
@@ -255,7 +260,9 @@ impl<'a> Rule<'a> {
                     let before = step.price.lines(step.before)?;
                     let added = step.price.lines(step.after)?.into_iter().map(|line| less(line, &before));
                     let added: Vec<PriceLine> = added.collect::<Result<_, Overflow>>()?;
-                    lines.extend(added.into_iter().filter(|line| line.amount != Amount::ZERO).map(|line| (position, line)));
+                    lines.extend(
+                        added.into_iter().filter(|line| line.amount != Amount::ZERO).map(|line| (position, line)),
+                    );
                 }
                 lines
             }
@@ -275,6 +282,10 @@ impl<'a> Rule<'a> {
 
     /// B(Q): the quantity that a price sees, converted and after the allowance.
     fn priced(&self, quantity: Quantity, price: &Cumulative<'_>) -> Result<Quantity, Overflow> {
+        let quantity = match self.charge.below_zero {
+            BelowZero::IsZero => quantity.max(Quantity::ZERO),
+            BelowZero::IsPriced => quantity,
+        };
         after_allowance(self.charge.converted(quantity, price.unit())?, self.terms.allowance)
     }
 
@@ -333,3 +344,6 @@ fn events_line(price: PerEvent<'_>, quantity: Quantity, amount: Amount) -> Optio
 pub fn meter_of<'c>(catalog: &'c Catalog, charge: &Charge) -> &'c Meter {
     catalog.meters.get(charge.meter.at()).expect("a charge's meter is in its catalog")
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

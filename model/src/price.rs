@@ -191,6 +191,11 @@ impl Price {
         }
     }
 
+    /// Whether dimensions or the time of day choose among several prices.
+    pub fn has_cells(&self) -> bool {
+        matches!(self, Price::Matrix(_) | Price::Schedule(_))
+    }
+
     /// The cell of an event at `at`, whose texts `value_of` gives by slot. `None`: unpriced.
     pub fn cell<'v>(&self, value_of: &dyn Fn(u16) -> Option<&'v str>, at: Instant) -> Option<CellIdx> {
         match self {
@@ -235,18 +240,27 @@ impl Price {
 
     /// All prices that are neither matrix nor schedule, in the order of their cells.
     pub fn leaves(&self) -> Vec<&Price> {
-        let children = self.children();
-        if children.is_empty() { vec![self] } else { children.into_iter().flat_map(Price::leaves).collect() }
+        let mut leaves = Vec::new();
+        self.collect_leaves(&mut leaves);
+        leaves
+    }
+
+    fn collect_leaves<'p>(&'p self, leaves: &mut Vec<&'p Price>) {
+        match self {
+            Price::Matrix(matrix) => matrix.children().for_each(|price| price.collect_leaves(leaves)),
+            Price::Schedule(schedule) => schedule.children().for_each(|price| price.collect_leaves(leaves)),
+            leaf => leaves.push(leaf),
+        }
     }
 
     /// The text slots of the dimensions that choose its cells.
     pub fn slots(&self) -> Vec<u16> {
-        let own = match self {
+        let mut slots: Vec<u16> = match self {
+            // No matrix stands in a matrix, however deep.
             Price::Matrix(matrix) => matrix.dimensions.iter().map(|dimension| dimension.slot).collect(),
+            Price::Schedule(schedule) => schedule.children().flat_map(Price::slots).collect(),
             _ => Vec::new(),
         };
-        let mut slots: Vec<u16> = own;
-        slots.extend(self.children().into_iter().flat_map(Price::slots));
         slots.sort_unstable();
         slots.dedup();
         slots
@@ -254,7 +268,11 @@ impl Price {
 
     /// Whether the time of day chooses a cell anywhere in it.
     pub fn has_schedule(&self) -> bool {
-        matches!(self, Price::Schedule(_)) || self.children().into_iter().any(Price::has_schedule)
+        match self {
+            Price::Schedule(_) => true,
+            Price::Matrix(matrix) => matrix.has_schedule(),
+            _ => false,
+        }
     }
 
     /// What leads to `cell`, from the outside in; empty for a price without cells.

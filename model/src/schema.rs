@@ -82,7 +82,11 @@ pub fn rated() -> SchemaRef {
         optional("quantity", quantity(), "The event's own quantity; 0 for a settlement; null at a capacity price."),
         required("amount", amount(), "Marginal amount: the bucket's amount after the event minus before it."),
         required("currency", text_dictionary(), "ISO 4217 code of the amount."),
-        required("kind", text_dictionary(), "usage, or settlement: a close added it, because parts were rated by themselves or an allowance rolled over."),
+        required(
+            "kind",
+            text_dictionary(),
+            "usage, or settlement: a close added it, because parts were rated by themselves or an allowance rolled over.",
+        ),
     ])
 }
 

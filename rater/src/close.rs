@@ -68,6 +68,7 @@ impl<'a> Close<'a> {
         through: Instant,
         settled: Settled,
     ) -> Result<Close<'a>, Overflow> {
+        let through = shards.first().and_then(Shard::sealed_through).map_or(through, |sealed| sealed.max(through));
         let spread = spread(shards, &plan);
         let mut close =
             Close { shards, spread, plan, through, merged: Vec::new(), settlements: Vec::new(), settled };
@@ -93,7 +94,7 @@ impl<'a> Close<'a> {
 
     /// Whether an earlier close has sealed periods.
     pub fn is_repeated(&self) -> bool {
-        self.shards.iter().any(|shard| shard.sealed_before.is_some())
+        self.shards.iter().any(|shard| shard.seals.len() > 1)
     }
 
     /// What settles the buckets that were rated in parts, as far as earlier closes have not.
@@ -143,8 +144,8 @@ impl<'a> Close<'a> {
 
     /// Whether and by which close a period is sealed.
     fn seal_of(&self, period: &Period) -> Seal {
-        let before = self.shards.iter().filter_map(|shard| shard.sealed_before).max();
-        match before {
+        let before = self.shards.first().and_then(|shard| shard.seals.iter().rev().nth(1));
+        match before.copied() {
             Some(before) if period.end <= before => Seal::Before,
             _ if period.end <= self.through => Seal::Now,
             _ => Seal::Open,

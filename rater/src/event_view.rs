@@ -75,16 +75,16 @@ impl<'a> EventView<'a> {
         if resource.event_type != event_type || !resource.filter.iter().all(passes) {
             return None;
         }
-        let value = match (resource.value, resource.distinct) {
+        Some(match (resource.value, resource.distinct) {
             (Some(slot), _) => Quantity::from_scaled(self.value(slot)?),
             (None, Some(slot)) => self.text(slot).map(|_| resource.one)?,
             (None, None) => resource.one,
-        };
-        // An event without the amount that a dynamic price asks for is not selected either.
-        match resource.own {
-            Some(slot) => self.value(slot).map(|_| value),
-            None => Some(value),
-        }
+        })
+    }
+
+    /// Whether the event brings an amount of its own.
+    pub fn brings_own(&self, resource: &Resource) -> bool {
+        resource.own.is_some_and(|slot| self.value(slot).is_some())
     }
 
     /// What the event brings to each meter of a charge.

@@ -18,6 +18,8 @@ pub struct GroupKey {
     pub customer: u32,
     /// Charges of the same number share their series.
     pub of: u32,
+    /// The first of the customer's segments that shares it.
+    pub since: u32,
     /// The one stretch whose bucket has it; [`NONE`] if it outlasts buckets.
     pub stretch: u32,
     /// Group and cell.
@@ -55,12 +57,12 @@ impl SeriesTable {
     }
 
     /// The group of a bucket; entered if it is new.
-    pub fn group(&mut self, of: SeriesOf, customer: u32, bucket: BucketKey) -> u32 {
+    pub fn group(&mut self, of: SeriesOf, (customer, since): (u32, u32), bucket: BucketKey) -> u32 {
         let stretch = match of.carry {
             Carry::Over => NONE,
             Carry::Bucket => bucket.stretch,
         };
-        let key = GroupKey { customer, of: of.number, stretch, combo: bucket.combo };
+        let key = GroupKey { customer, of: of.number, since, stretch, combo: bucket.combo };
         let next = next_index(self.groups.len());
         let number = *self.numbers.entry(key).or_insert(next);
         if number == next {

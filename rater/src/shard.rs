@@ -49,10 +49,8 @@ pub struct Shard {
     pub(crate) buckets: Buckets,
     pub(crate) series: SeriesTable,
     pub(crate) counters: Counters,
-    /// Periods that end by then are sealed: what is still used in them is late.
-    pub(crate) sealed_through: Option<Instant>,
-    /// The same before the latest close.
-    pub(crate) sealed_before: Option<Instant>,
+    /// Through when each close has sealed, never descending: what is still used in periods that end by the last is late.
+    pub(crate) seals: Vec<Instant>,
     /// Allowances of buckets that rollover has changed or will.
     pub(crate) allowances: Arc<Allowances>,
     /// The latest event_time of a usage, with the end of its period: decides what a run closes.
@@ -82,8 +80,7 @@ impl Shard {
             buckets: Buckets::new(),
             series: SeriesTable::default(),
             counters: Counters::default(),
-            sealed_through: None,
-            sealed_before: None,
+            seals: Vec::new(),
             allowances: Arc::default(),
             latest: None,
             scratch: Scratch::default(),
@@ -151,6 +148,11 @@ impl Shard {
                 scratch.subjects.push(self.subjects.intern(&self.plan, *hash, name));
             }
         }
+    }
+
+    /// Through when the latest close has sealed.
+    pub(crate) fn sealed_through(&self) -> Option<Instant> {
+        self.seals.last().copied()
     }
 
     /// What a bucket's key stands for, in words.

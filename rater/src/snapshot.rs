@@ -84,9 +84,7 @@ impl Shard {
             out.i64(time.micros());
             out.i64(end.micros());
         });
-        for seal in [self.sealed_before, self.sealed_through] {
-            out.option(seal, |out, at| out.i64(at.micros()));
-        }
+        out.all(&self.seals, |out, seal| out.i64(seal.micros()));
         out.finish()
     }
 
@@ -113,8 +111,7 @@ impl Shard {
         shard.counters = read_counters(&mut from)?;
         shard.latest =
             from.option(|from| Ok((Instant::from_micros(from.i64()?), Instant::from_micros(from.i64()?))))?;
-        let mut seal = || from.option(|from| from.i64().map(Instant::from_micros));
-        (shard.sealed_before, shard.sealed_through) = (seal()?, seal()?);
+        shard.seals = from.list(|from| from.i64().map(Instant::from_micros))?;
         from.end()?;
         shard.check_references()?;
         shard.restore_extras(&plan, extras)?;

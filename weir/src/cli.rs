@@ -15,6 +15,7 @@ Start here:
   weir demo                                   a month of an AI company: generated, rated, invoiced
   weir init my-prices --events usage.ndjson   a catalog drafted from my own events; without them, one that teaches
   weir check catalog.toml                     is my catalog sound? what would surprise me?
+  weir quote --price catalog.toml --name tokens --quantity 1200000
   weir run --catalog catalog.toml --events usage.ndjson --out result
 
 Exit status: 0 good, 1 failed, 2 wrong usage or invalid input, 3 with --strict when events were rejected or unpriced."
@@ -32,6 +33,10 @@ pub enum Command {
     Run(RunArgs),
     /// Read a catalog and say everything that is wrong or surprising in it
     Check(CheckArgs),
+    /// Prove a line of a document from the archived events behind it
+    Explain(ExplainArgs),
+    /// Price a quantity or some events, and show what explains the figure
+    Quote(QuoteArgs),
     /// Generate a believable month of an AI company, rate it, invoice it, explain it
     Demo(DemoArgs),
     /// Write a commented catalog to start from, or draft one from your own events
@@ -137,6 +142,72 @@ pub struct CheckArgs {
     #[arg(long)]
     pub strict: bool,
     /// How the findings are printed
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// `weir quote`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+FILE has [prices.NAME] tables, `currency` (else USD) and `time_zone` (else UTC) if it likes, and optionally one [charge] with
+conversion, allowance, round, discount, minimum and maximum. A catalog is such a file too: its prices are quoted without its charges.
+The quote is what an invoice bills for a whole period.
+
+Examples:
+  weir quote --price prices.toml --quantity 1200000
+  weir quote --price prices.toml --name tokens --quantity 1200000 --from 1000000 --format json
+  weir quote --price prices.toml --name card --values 10,80,10000
+  weir quote --price prices.toml --name workspace --quantity seats=3,storage=9
+  weir quote --price prices.toml --name gpu --quantity 12.5 --dimension region=eu --at 2026-09-14T20:30")]
+pub struct QuoteArgs {
+    /// File of prices (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub price: PathBuf,
+    /// Which of its prices [default: the only one]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// How much was used; of a capacity price each resource, as seats=3,storage=9. For a price per event: one event
+    #[arg(long, value_name = "Q", allow_hyphen_values = true)]
+    pub quantity: Option<String>,
+    /// How much of that an interim document has billed before: the quote is what the final one adds, which may be negative
+    #[arg(long, value_name = "Q0", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// The events' values in order, instead of --quantity; a price that is not per event prices their sum
+    #[arg(long, value_name = "V1,V2,...", allow_hyphen_values = true, conflicts_with = "quantity")]
+    pub values: Option<String>,
+    /// Value of a dimension that chooses a cell, as region=eu; may stand several times
+    #[arg(long, value_name = "DIMENSION=VALUE")]
+    pub dimension: Vec<String>,
+    /// When: chooses the price's version and a schedule's window. RFC 3339, or a local time or date in the schedule's zone
+    /// (else the file's)
+    #[arg(long, value_name = "T")]
+    pub at: Option<String>,
+    /// How the quote is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// `weir explain`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+The archived events of the line's customer are rated and billed again under the catalog that the run kept, and compared with the
+line as it was billed and with its rated rows. Exit status 1 if anything differs.
+
+Example:
+  weir explain INV-000003 2 --from august")]
+pub struct ExplainArgs {
+    /// Number of an invoice, debit note or credit note
+    pub invoice: String,
+    /// Number of a line on it
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub line: u32,
+    /// Folder that `weir run --out` has written
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub from: PathBuf,
+    /// How many events the table shows; the other formats list them all
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub show: usize,
+    /// How the explanation is printed
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }

@@ -1,5 +1,6 @@
 //! Reads catalogs and mappings from disk for the crates that do no I/O.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -17,11 +18,54 @@ impl CatalogFiles for Beside {
     }
 }
 
+/// The texts that a catalog was read from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// The catalog itself.
+    pub catalog: String,
+    /// The files beside it, each once, under the name that the catalog has for it.
+    pub beside: Vec<(String, String)>,
+}
+
+/// Files beside a catalog, kept as they are read.
+struct Keeping {
+    beside: Beside,
+    read: RefCell<Vec<(String, String)>>,
+}
+
+impl CatalogFiles for Keeping {
+    fn read(&self, path: &str) -> std::io::Result<String> {
+        let text = self.beside.read(path)?;
+        let mut read = self.read.borrow_mut();
+        if read.iter().all(|(name, _)| name != path) {
+            read.push((path.to_owned(), text.clone()));
+        }
+        Ok(text)
+    }
+}
+
 /// Loads a catalog with the warnings about it.
 pub fn catalog(path: &Path) -> Result<(Catalog, Vec<Problem>)> {
     let text = read(path, "catalog")?;
-    let beside = Beside(path.parent().unwrap_or(Path::new("")).to_owned());
-    catalog::load(&path.to_string_lossy(), &text, &beside).map_err(invalid)
+    catalog::load(&path.to_string_lossy(), &text, &beside(path)).map_err(invalid)
+}
+
+/// Loads a catalog and keeps its texts.
+pub fn catalog_with_sources(path: &Path) -> Result<(Catalog, Sources)> {
+    let text = read(path, "catalog")?;
+    let files = Keeping { beside: beside(path), read: RefCell::default() };
+    let (catalog, _) = catalog::load(&path.to_string_lossy(), &text, &files).map_err(invalid)?;
+    Ok((catalog, Sources { catalog: text, beside: files.read.into_inner() }))
+}
+
+fn beside(path: &Path) -> Beside {
+    Beside(path.parent().unwrap_or(Path::new("")).to_owned())
+}
+
+/// The text of a file of prices, and the files beside it.
+pub fn prices(path: &Path) -> Result<(String, impl CatalogFiles)> {
+    let text = read(path, "file of prices")?;
+    Ok((text, beside(path)))
 }
 
 /// Loads a mapping.

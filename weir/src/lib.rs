@@ -8,9 +8,12 @@
 pub mod check;
 pub mod cli;
 pub mod demo;
+pub mod explain;
 pub mod failure;
 pub mod files;
 pub mod init;
+mod kept_catalog;
+pub mod quote;
 pub mod report;
 pub mod run;
 mod shell;
@@ -25,7 +28,9 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::from_command_line().command {
         Command::Run(args) => run::command(&args),
         Command::Check(args) => check::command(&args),
+        Command::Quote(args) => quote::command(&args),
         Command::Demo(args) => demo::command(&args),
+        Command::Explain(args) => explain::command(&args),
         Command::Init(args) => init::command(&args),
     };
     outcome.unwrap_or_else(|error| failure::explain(&error))

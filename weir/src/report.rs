@@ -55,6 +55,10 @@ pub struct Report {
     pub through: Option<String>,
     /// The instants through which the run closed, in order; the last one is `through`.
     pub closes: Vec<String>,
+    /// For each close, how many of `files` stand before it.
+    pub closes_after: Vec<usize>,
+    /// The files, in the order in which they were read: the log.
+    pub files: Vec<String>,
     /// Rejections by code.
     pub rejected_by_code: BTreeMap<&'static str, u64>,
     /// The first rejections in log order.
@@ -119,6 +123,8 @@ impl Report {
             rows_digest: counters.rows_digest.to_string(),
             through: None,
             closes: Vec::new(),
+            closes_after: Vec::new(),
+            files: files.to_vec(),
             rejected_by_code: intake.rejected.iter().map(|(code, count)| (code.code(), *count)).collect(),
             rejected_first: rejected_records(intake, files),
             unpriced_usage: unpriced_usage(catalog, counters),

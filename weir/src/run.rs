@@ -68,7 +68,7 @@ pub fn command(args: &RunArgs) -> Result<ExitCode> {
 /// Rates, closes and writes; prints nothing but progress.
 pub fn execute(args: &RunArgs) -> Result<Outcome> {
     let stopwatch = Stopwatch::now();
-    let (catalog, _) = files::catalog(&args.catalog)?;
+    let (catalog, sources) = files::catalog_with_sources(&args.catalog)?;
     let catalog = Arc::new(catalog);
     let mapping = args.mapping.as_deref().map(files::mapping).transpose()?.map(Arc::new);
     if let Some(customer) = &args.customer {
@@ -78,7 +78,7 @@ pub fn execute(args: &RunArgs) -> Result<Outcome> {
     let names: Vec<String> = inputs.iter().map(|input| input.name.clone()).collect();
     let reader = Reader::open(inputs, mapping, ReaderSettings::default()).map_err(invalid_with_causes)?;
     let plan = Arc::new(RatingPlan::compile(Arc::clone(&catalog), HashKey::FILES).map_err(invalid)?);
-    let output = Output::create(args, &catalog, &names)?;
+    let output = Output::create(args, (&catalog, &sources), &names)?;
     let folder = output.as_ref().map(Output::invoices);
     let mut run = Run {
         decoder: Decoder::new(&catalog, HashKey::FILES, args.shards),
@@ -94,6 +94,7 @@ pub fn execute(args: &RunArgs) -> Result<Outcome> {
         settled: Settled::new(),
         settlement_rows: 0,
         closes: Vec::new(),
+        closes_after: stages.iter().map(|stage| stage.inputs_end).collect(),
     };
     let reader = run.read(reader, &stages)?;
     for name in reader.empty_inputs() {
@@ -114,6 +115,8 @@ struct Run<'a> {
     settled: Settled,
     settlement_rows: usize,
     closes: Vec<Instant>,
+    /// For each close, how many inputs stand before it.
+    closes_after: Vec<usize>,
 }
 
 impl Run<'_> {
@@ -175,6 +178,7 @@ impl Run<'_> {
             report.through = Some(through.to_string());
         }
         report.closes = self.closes.iter().map(ToString::to_string).collect();
+        report.closes_after = self.closes_after;
         summary::fill(&mut report, &close, &self.shards, self.spread.threads)?;
         if let Some(output) = &mut self.output {
             output.close(&sealed, &close)?;

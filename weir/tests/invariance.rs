@@ -234,15 +234,16 @@ proptest! {
             repeated.insert(behind, copy);
         }
         let mut seen = rate(&catalog, &repeated, &way);
-        prop_assert!(seen.conflicts >= expected.conflicts);
-        seen.conflicts = expected.conflicts;
+        prop_assert!(seen.conflict >= expected.conflict);
+        seen.conflict = expected.conflict;
         prop_assert_eq!(difference(&seen, &expected), None, "duplicated");
     }
 }
 
 #[test]
 fn a_snapshot_is_refused_when_it_does_not_fit() {
-    use weir_rater::SnapshotError;
+    use weir_model::hash::HashKey;
+    use weir_rater::{RatingPlan, Shard, SnapshotError};
     let catalog = catalog();
     let plan = Arc::new(RatingPlan::compile(Arc::clone(&catalog), HashKey::FILES).unwrap());
     let snapshot = Shard::new(3, 16, Arc::clone(&plan)).snapshot();

@@ -158,10 +158,9 @@ mod tests {
         // An unknown rate id must show up as unpriced, and what a reservation covers costs nothing.
         let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
         assert_eq!(keys, ["prices.by_rate", "prices.nothing"], "{problems:?}");
-        let Price::Matrix(matrix) = &catalog.charges[0].price else {
-            panic!("the usage charge has a {} price", catalog.charges[0].price.model());
-        };
-        assert_eq!((matrix.cells().len(), matrix.otherwise()), (508, None));
+        let price = &*catalog.charges[0].versions[0].price;
+        let Price::Matrix(matrix) = price else { panic!("the usage charge has a {} price", price.model()) };
+        assert_eq!((matrix.entries().len(), matrix.otherwise()), (508, None));
         assert_eq!(catalog.charges[0].round, Some(EventRounding { scale: 10, mode: RoundingMode::HalfAway }));
         let subjects: Vec<&str> =
             catalog.customers.iter().flat_map(|c| c.subjects.iter().map(String::as_str)).collect();

@@ -1,10 +1,11 @@
-//! The project's chores: `cargo xtask test`, `tidy` and `aws-catalog`.
+//! The project's chores: `cargo xtask test`, `tidy`, `aws-catalog` and `aws-pools`.
 //!
 //! Owns: what a newcomer and continuous integration type to prove that the tree is good. Does not own: any product code;
 //! nothing of Weir depends on it.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks through its output")]
 
 mod aws_catalog;
+mod aws_pools;
 mod suite;
 mod tidy;
 mod workspace;
@@ -18,6 +19,7 @@ const HELP: &str = "\
 cargo xtask test               formatting, clippy, tidy, then every test
 cargo xtask tidy               what clippy cannot check: arrows, heads, sizes, words
 cargo xtask aws-catalog [DIR]  the catalog of the AWS report, from its rates.csv (DIR: target/aws-cur)
+cargo xtask aws-pools [DIR]    the catalog of its shared allowances (DIR: target/aws-pools)
 
 Real data is looked for in WEIR_TEST_DATA, else in ../shared/data beside the repository.";
 
@@ -39,6 +41,8 @@ fn run(arguments: &[String]) -> Result<()> {
         ["tidy"] => run_tidy(),
         ["aws-catalog"] => run_aws_catalog(&workspace::root()?.join("target/aws-cur")),
         ["aws-catalog", out] if !out.starts_with('-') => run_aws_catalog(Path::new(out)),
+        ["aws-pools"] => run_aws_pools(&workspace::root()?.join("target/aws-pools")),
+        ["aws-pools", out] if !out.starts_with('-') => run_aws_pools(Path::new(out)),
         ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())
@@ -59,5 +63,12 @@ fn run_aws_catalog(out: &Path) -> Result<()> {
     let data = workspace::data_dir(&workspace::root()?).context(workspace::NO_DATA)?;
     let written = aws_catalog::write(&data.join("aws_cur/rates.csv"), out)?;
     println!("{}: {} rate ids, {} without a rate", out.display(), written.cells, written.without_rate);
+    Ok(())
+}
+
+fn run_aws_pools(out: &Path) -> Result<()> {
+    let data = workspace::data_dir(&workspace::root()?).context(workspace::NO_DATA)?;
+    let pools = aws_pools::write(&data.join("aws_cur"), out)?;
+    println!("{}: {}", out.display(), pools.join(", "));
     Ok(())
 }

@@ -19,7 +19,7 @@ fn config(folder: &str) -> PathBuf {
 }
 
 /// What looks like a mistake in our catalogs and is meant, as (file, key).
-const MEANT: [(&str, &str); 4] = [
+const MEANT: [(&str, &str); 5] = [
     // A model that the list does not know must show up as lost revenue, not at somebody's default.
     ("ai-api.toml", "prices.input_tokens"),
     ("ai-api.toml", "prices.output_tokens"),
@@ -27,6 +27,8 @@ const MEANT: [(&str, &str); 4] = [
     ("ai-api.toml", "prices.images"),
     // Embeddings are free to enterprises.
     ("ai-api.toml", "plans.enterprise.charges[2].price"),
+    // A destination that nobody has priced must show up as lost revenue.
+    ("telephone.toml", "prices.calls"),
 ];
 
 fn load(name: &str) -> Catalog {
@@ -77,7 +79,7 @@ fn the_price_list_of_the_demo() {
     assert_eq!(catalog.plans.len(), 3);
     assert!(catalog.default_plan.is_some());
     // Every price model of the first version is sold.
-    let mut models: Vec<&str> = catalog.charges.iter().map(|charge| charge.price.model()).collect();
+    let mut models: Vec<&str> = catalog.charges.iter().map(|charge| charge.versions[0].price.model()).collect();
     models.sort_unstable();
     models.dedup();
     assert_eq!(models, ["dynamic", "graduated", "matrix", "package", "unit", "volume"]);
@@ -89,4 +91,17 @@ fn a_request_is_two_usages() {
     assert_eq!(catalog.event_types.len(), 1);
     assert_eq!(catalog.event_types[0].meters.len(), 2);
     assert!(catalog.default_plan.is_some());
+}
+
+#[test]
+fn a_call_has_a_price_by_destination_and_time() {
+    let catalog = load("telephone.toml");
+    assert_eq!((catalog.plans.len(), catalog.customers.len(), catalog.charges.len()), (2, 2, 3));
+    let price = &catalog.charges[0].versions[0].price;
+    // Day, night and weekend of two destinations, and one price of the third.
+    assert_eq!((price.model(), price.has_schedule(), price.cells()), ("matrix", true, 7));
+    let models: Vec<&str> = price.leaves().iter().map(|leaf| leaf.model()).collect();
+    assert_eq!(models, ["increments"; 7]);
+    assert_eq!(catalog.plans[1].fees.len(), 1);
+    assert!(catalog.charges[1].allowance.is_some());
 }

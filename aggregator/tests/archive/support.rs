@@ -16,8 +16,8 @@ use weir_aggregator::{Archive, ArchiveSettings};
 use weir_model::aggregation::{Aggregation, Carry, LevelValues, WeightedSum};
 use weir_model::calendar::{Anchor, Cycle};
 use weir_model::catalog::{
-    Catalog, Charge, ChargeIdx, ChargeMeter, Dimension, EventType, LatePolicy, Meter, MeterIdx, MidPeriod, Plan, PlanIdx,
-    Pool, PriceVersion, Proration, TypeIdx,
+    BelowZero, Catalog, Charge, ChargeIdx, ChargeMeter, Dimension, EventType, LatePolicy, Meter, MeterIdx, MidPeriod,
+    Plan, PlanIdx, Pool, PriceVersion, Proration, TypeIdx,
 };
 use weir_model::currency::Currency;
 use weir_model::event::{Chunk, Span};
@@ -97,6 +97,7 @@ fn charge(name: &str, plan: u32, meter: u32, price: Price, group_by: Vec<Dimensi
         discount: None,
         minimum: None,
         maximum: None,
+        below_zero: BelowZero::default(),
         pool: Pool::None,
         late_policy: LatePolicy::NextInvoice,
     }

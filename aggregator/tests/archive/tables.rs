@@ -193,11 +193,15 @@ fn totals() {
 fn closes_stand_in_the_log() {
     let dir = tempfile::tempdir().unwrap();
     let mut archive = create(dir.path(), 10);
-    let late = OpenedBucket { start: Instant::from_micros(AUGUST + DAY), ..bucket("amy", SEATS, &[], CellIdx::ONLY, august()) };
+    let late = OpenedBucket {
+        start: Instant::from_micros(AUGUST + DAY),
+        ..bucket("amy", SEATS, &[], CellIdx::ONLY, august())
+    };
     archive.opened(1, &late).unwrap();
     archive.settle(&SettlementRow { shard: 1, bucket: late.clone(), amount: amount(5) }).unwrap();
     let (mut chunk, mut out) = (Chunk::new(2), outputs(2));
-    let sample = |position, verdict| Sample { position, subject: "amy", id: 1, time: AUGUST + 2 * DAY, data: None, verdict };
+    let sample =
+        |position, verdict| Sample { position, subject: "amy", id: 1, time: AUGUST + 2 * DAY, data: None, verdict };
     let event = push(&mut chunk, &mut out[1], 1, &sample(0, Verdict::Rated));
     push(&mut chunk, &mut out[0], 0, &sample(1, Verdict::LateRefused));
     out[1].opened.push(bucket("amy", IMAGES, &[], CellIdx(2), august()));

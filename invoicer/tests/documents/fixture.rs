@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use weir_model::aggregation::Aggregation;
 use weir_model::calendar::{Anchor, Cycle, part_of};
 use weir_model::catalog::{
-    Account, AccountIdx, Allowance, AllowanceScope, Catalog, Charge, ChargeIdx, Customer, CustomerIdx, Dimension, Fee,
+    BelowZero, Account, AccountIdx, Allowance, AllowanceScope, Catalog, Charge, ChargeIdx, Customer, CustomerIdx, Dimension, Fee,
     FeeTiming, LatePolicy, Meter, MeterIdx, MidPeriod, Plan, PlanIdx, Pool, PriceVersion, Proration, Seller, TypeIdx,
 };
 use weir_model::charge::{Measured, Rule, Terms};
@@ -194,6 +194,7 @@ pub fn charge_of(catalog: &mut Catalog, name: &str, meter: MeterIdx, price: Pric
         discount: None,
         minimum: None,
         maximum: None,
+        below_zero: BelowZero::IsPriced,
         pool: Pool::None,
         late_policy: LatePolicy::NextInvoice,
     });

@@ -30,9 +30,10 @@ impl Figure {
         Figure::new(prng.below(most).min(100 * 10_i128.pow(decimals) - 1), decimals)
     }
 
-    /// An amount of whole minor units for any currency.
-    pub(super) fn money(prng: &mut Prng, most: i128) -> Figure {
-        Figure::new(prng.below(most), 0)
+    /// An amount of whole minor units, below so many units of a currency.
+    pub(super) fn money(prng: &mut Prng, most: i128, minor_decimals: u32) -> Figure {
+        let decimals = if prng.chance(50) { 0 } else { minor_decimals };
+        Figure::new(prng.below(most * 10_i128.pow(decimals)), decimals)
     }
 
     /// A rate from 0 to 1.

@@ -1,7 +1,7 @@
 //! Random meters, and the fields of the events that they read.
 //!
-//! Owns: which field a meter may read, so that no event of a case is rejected: a field has as many decimals as the coarsest of its meters
-//! keeps, and is below zero only where all of them allow it.
+//! Owns: which field a meter may read, so that no event of a case is rejected: a field has as many decimals as the
+//! coarsest of its meters keeps, and is below zero only where all of them allow it.
 
 use toml::{Table, Value};
 
@@ -70,8 +70,6 @@ pub(super) struct Meter {
     pub(super) has_amount: bool,
     /// Whether readings may be estimated: what they say of sealed periods can then change without late usage.
     pub(super) has_estimates: bool,
-    /// Type and field of its value.
-    pub(super) field: Option<(usize, usize)>,
     pub(super) text: Table,
 }
 
@@ -164,8 +162,7 @@ pub(super) fn meter(prng: &mut Prng, types: &[EventType], name: String) -> Meter
         text.extend(cost.map(|cost| ("amount".to_owned(), Value::from(format!("data.{}", cost.path)))));
     }
     dimensions(prng, kind, &mut text);
-    let field = found.map(|field| (at, field));
-    Meter { name, kind, scale, is_signed, has_amount, has_estimates, field, text }
+    Meter { name, kind, scale, is_signed, has_amount, has_estimates, text }
 }
 
 fn dimensions(prng: &mut Prng, kind: Kind, text: &mut Table) {

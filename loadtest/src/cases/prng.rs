@@ -19,6 +19,9 @@ impl Prng {
 
     /// A number from 0 to `bound` − 1. The bias of a remainder does not matter here.
     pub(super) fn below(&mut self, bound: i128) -> i128 {
+        if let Ok(bound) = u64::try_from(bound) {
+            return i128::from(self.next() % bound);
+        }
         let wide = (i128::from(self.next() >> 1) << 64) | i128::from(self.next());
         wide % bound
     }

@@ -188,8 +188,8 @@ impl<'a> Admission<'a> {
         }
     }
 
-    /// Brings each bucket's usages into the order of (event_time, source, id). Identities are unique within a route key, which decides
-    /// the rest.
+    /// Brings each bucket's usages into the order of (event_time, source, id). Identities are unique within a route
+    /// key, which decides the rest.
     pub(super) fn sort(&mut self) {
         for bucket in &mut self.buckets {
             bucket.usages.sort_by(|a, b| {
@@ -218,7 +218,8 @@ fn selected<'c>(catalog: &'c Catalog, charge: &Charge, event: &Event) -> Result<
     Ok(None)
 }
 
-/// What a meter measures in an event, with its decimals; `None` if it does not see the event. A distinct text measures 0.
+/// What a meter measures in an event, with its decimals; `None` if it does not see the event. A distinct text measures
+/// 0.
 pub(super) fn measured(meter: &Meter, event: &Event) -> Result<Option<i128>> {
     if meter.event_type != event.event_type || !passes(meter, &meter.filter, event) {
         return Ok(None);

@@ -1,7 +1,7 @@
 //! A(S) of one bucket by itself (rating.md 4 and 5): conversion, allowance, price, versions, rounding (b).
 //!
-//! Owns: A = f·P(0) + Σ [P_v(B(C_v)) − P_v(B(C_{v−1}))] and the sums over events. Does not own: how much allowance a bucket
-//! has, nor what buckets share (see `settle`).
+//! Owns: A = f·P(0) + Σ [P_v(B(C_v)) − P_v(B(C_{v−1}))] and the sums over events. Does not own: how much allowance a
+//! bucket has, nor what buckets share (see `settle`).
 
 use std::collections::BTreeMap;
 
@@ -73,7 +73,8 @@ impl<'c> Terms<'c> {
         let mut amount = &self.fraction * first.of_nothing();
         let mut before = Exact::zero();
         for InForce { price, end } in &in_force {
-            let so_far = if in_force.len() == 1 { quantities[0].clone() } else { self.sum_before(*end, &bucket.usages)? };
+            let so_far =
+                if in_force.len() == 1 { quantities[0].clone() } else { self.sum_before(*end, &bucket.usages)? };
             let priced = self.priced(&so_far);
             amount += price.of(&priced) - price.of(&before);
             before = priced;

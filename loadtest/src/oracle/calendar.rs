@@ -1,7 +1,7 @@
 //! Billing cycles and time zones (rating.md 8): which period an instant lies in, and how much of it a stretch is.
 //!
-//! Owns: dates to instants. A period starts with the first instant of its local date; its number counts from the origin, so that
-//! the end of the month does not drift.
+//! Owns: dates to instants. A period starts with the first instant of its local date; its number counts from the
+//! origin, so that the end of the month does not drift.
 
 use std::collections::BTreeMap;
 
@@ -80,7 +80,8 @@ pub(super) struct Calendar {
 }
 
 impl Calendar {
-    /// With the anniversary of a date, else from the calendar: months from January 1970, days from Monday, 5 January 1970.
+    /// With the anniversary of a date, else from the calendar: months from January 1970, days from Monday, 5 January
+    /// 1970.
     pub(super) fn new(cycle: Cycle, anniversary: Option<Date>, zone: TimeZone) -> Calendar {
         let origin = anniversary.unwrap_or(match cycle {
             Cycle::Months(_) => date(1970, 1, 1),
@@ -164,13 +165,41 @@ mod tests {
             ("1 month", None, "Europe/Paris", "2026-03-15T00:00:00Z", "2026-02-28T23:00:00Z", "2026-03-31T22:00:00Z"),
             ("1 month", None, "Asia/Kathmandu", "2026-01-31T18:15:00Z", "2026-01-31T18:15:00Z", "2026-02-28T18:15:00Z"),
             // The 31st is clamped to the end of February, and is the 31st again in March.
-            ("1 month", Some("2026-01-31"), "UTC", "2026-03-15T00:00:00Z", "2026-02-28T00:00:00Z", "2026-03-31T00:00:00Z"),
-            ("1 month", Some("2024-01-31"), "UTC", "2024-02-29T00:00:00Z", "2024-02-29T00:00:00Z", "2024-03-31T00:00:00Z"),
+            (
+                "1 month",
+                Some("2026-01-31"),
+                "UTC",
+                "2026-03-15T00:00:00Z",
+                "2026-02-28T00:00:00Z",
+                "2026-03-31T00:00:00Z",
+            ),
+            (
+                "1 month",
+                Some("2024-01-31"),
+                "UTC",
+                "2024-02-29T00:00:00Z",
+                "2024-02-29T00:00:00Z",
+                "2024-03-31T00:00:00Z",
+            ),
             // Quarters from January, weeks from Monday.
             ("3 months", None, "UTC", "2026-05-15T00:00:00Z", "2026-04-01T00:00:00Z", "2026-07-01T00:00:00Z"),
             ("1 week", None, "UTC", "2026-11-22T12:00:00Z", "2026-11-16T00:00:00Z", "2026-11-23T00:00:00Z"),
-            ("10 days", Some("2026-03-25"), "Europe/Paris", "2026-03-30T00:00:00Z", "2026-03-24T23:00:00Z", "2026-04-03T22:00:00Z"),
-            ("1 year", Some("2024-02-29"), "UTC", "2026-02-28T00:00:00Z", "2026-02-28T00:00:00Z", "2027-02-28T00:00:00Z"),
+            (
+                "10 days",
+                Some("2026-03-25"),
+                "Europe/Paris",
+                "2026-03-30T00:00:00Z",
+                "2026-03-24T23:00:00Z",
+                "2026-04-03T22:00:00Z",
+            ),
+            (
+                "1 year",
+                Some("2024-02-29"),
+                "UTC",
+                "2026-02-28T00:00:00Z",
+                "2026-02-28T00:00:00Z",
+                "2027-02-28T00:00:00Z",
+            ),
         ] {
             let anniversary = anniversary.map(|day| day.parse().unwrap());
             let mut calendar = Calendar::new(Cycle::parse(cycle).unwrap(), anniversary, zone(name));

@@ -25,6 +25,13 @@ struct State {
     policy: LatePolicy,
 }
 
+impl State {
+    /// Whether the line makes an invoice, so that late lines have one to go on: fees do, even of nothing.
+    fn stands(&self, line: &Line) -> bool {
+        self.value != 0 || self.has_usage || matches!(line, Line::Fee(_))
+    }
+}
+
 /// Lines by customer.
 type Lines = BTreeMap<(usize, LineKey), State>;
 
@@ -44,15 +51,15 @@ impl Billed {
         let mut lines = Lines::new();
         let mut earliest: BTreeMap<usize, (i64, i64)> = BTreeMap::new();
         for stretch in evaluation.stretches.clone() {
-            let (party, _, period) = stretch;
+            let (_, _, period) = stretch;
             if period.end > sealed {
                 continue;
             }
-            if period.end > since {
-                let own = earliest.entry(party).or_insert((period.end, period.start));
-                *own = (*own).min((period.end, period.start));
-            }
             add_lines(evaluation, stretch, &mut lines)?;
+        }
+        for ((party, key), _) in lines.iter().filter(|((_, key), state)| key.period_end > since && state.stands(&key.line)) {
+            let own = earliest.entry(*party).or_insert((key.period_end, key.period_start));
+            *own = (*own).min((key.period_end, key.period_start));
         }
         let mut invoices: BTreeMap<DocumentOf, BTreeMap<LineKey, i128>> = BTreeMap::new();
         let mut notes = invoices.clone();
@@ -105,7 +112,7 @@ fn document(
     }
 }
 
-/// The lines of one part of a period: fees, and the charges that begin in it.
+/// The lines of one part of a period: fees, and those of its charges.
 fn add_lines(evaluation: &mut Evaluation<'_, '_>, (party, segment, period): Stretch, lines: &mut Lines) -> Result<()> {
     let frames = &evaluation.admission.frames;
     let plan = frames.plan(party, segment);

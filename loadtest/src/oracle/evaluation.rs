@@ -1,7 +1,7 @@
 //! Everything at one position of the log: which buckets and periods there are, their quantities and settled amounts.
 //!
-//! Owns: what exists without usage, and the order in which the parts are computed. Each evaluation starts from the sets of
-//! usages; only what was decided by a seal is kept between them.
+//! Owns: what exists without usage, and the order in which the parts are computed. Each evaluation starts from the sets
+//! of usages; only what was decided by a seal is kept between them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,7 +46,11 @@ pub(super) struct Evaluation<'e, 'a> {
 
 impl<'e, 'a> Evaluation<'e, 'a> {
     /// Evaluates the log so far. `since` is what was sealed before the close at this position.
-    pub(super) fn new(admission: &'e mut Admission<'a>, decided: &mut Decided, since: i64) -> Result<Evaluation<'e, 'a>> {
+    pub(super) fn new(
+        admission: &'e mut Admission<'a>,
+        decided: &mut Decided,
+        since: i64,
+    ) -> Result<Evaluation<'e, 'a>> {
         admission.sort();
         let flows = flow::follow(admission)?;
         let mut existing: BTreeSet<usize> = flows.carried.clone();
@@ -104,6 +108,20 @@ impl<'e, 'a> Evaluation<'e, 'a> {
             }
         }
         self.stretches.extend(decided.last_sealed.iter().copied());
+        self.complete_periods()
+    }
+
+    /// A customer's period exists with all of its segments.
+    fn complete_periods(&mut self) -> Result<()> {
+        for (party, _, period) in self.stretches.clone() {
+            for segment in 0..self.admission.frames.parties[party].segments.len() {
+                let (start, end) = self.segment(party, segment);
+                let first = start.max(period.start);
+                if first < end.min(period.end) && self.admission.frames.period_at(party, segment, first)? == period {
+                    self.stretches.insert((party, segment, period));
+                }
+            }
+        }
         Ok(())
     }
 
@@ -135,12 +153,9 @@ impl<'e, 'a> Evaluation<'e, 'a> {
         (segment.start, segment.end)
     }
 
-    /// Adds the buckets of charges that owe P(0) in an existing period of a declared customer.
+    /// Adds the buckets of charges that owe P(0) in an existing period.
     fn add_owed_without_usage(&mut self, existing: &mut BTreeSet<usize>) -> Result<()> {
         for (party, segment, period) in self.stretches.clone() {
-            if !self.admission.frames.parties[party].is_declared {
-                continue;
-            }
             for charge in 0..self.admission.frames.plan(party, segment).charges.len() {
                 let frame = self.admission.frames.frame(Place { party, segment, charge }, period)?;
                 if self.owes_without_usage(frame) {
@@ -166,7 +181,8 @@ impl<'e, 'a> Evaluation<'e, 'a> {
         }
         let buckets = &self.admission.buckets;
         for of_frame in &mut self.buckets_of {
-            of_frame.sort_by(|a, b| (&buckets[*a].group, buckets[*a].leaf).cmp(&(&buckets[*b].group, buckets[*b].leaf)));
+            of_frame
+                .sort_by(|a, b| (&buckets[*a].group, buckets[*a].leaf).cmp(&(&buckets[*b].group, buckets[*b].leaf)));
         }
     }
 
@@ -215,7 +231,7 @@ impl<'e, 'a> Evaluation<'e, 'a> {
 
     /// f of a frame.
     pub(super) fn fraction(&self, frame: usize) -> Result<Exact> {
-        self.admission.frames.fraction(frame, |_| Exact::from(BigInt::from(1)))
+        self.admission.frames.part(frame)
     }
 
     /// Whether a bucket has usage.

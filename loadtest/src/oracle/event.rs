@@ -31,8 +31,8 @@ pub struct Event {
     pub time_micros: i64,
     /// Replaces the subject as route key.
     pub partitionkey: Option<String>,
-    /// Fields of `data` in the order of the text. A key `usage.tokens` is the field `tokens` of the object `usage`, whose fields follow
-    /// one another.
+    /// Fields of `data` in the order of the text. A key `usage.tokens` is the field `tokens` of the object `usage`,
+    /// whose fields follow one another.
     pub data: Vec<(String, Value)>,
 }
 

@@ -27,10 +27,8 @@ pub(super) struct Flows {
 pub(super) fn follow(admission: &mut Admission<'_>) -> Result<Flows> {
     let mut streams: BTreeMap<Stream<'_>, Vec<usize>> = BTreeMap::new();
     for (at, bucket) in admission.buckets.iter().enumerate() {
-        let is_followed = matches!(
-            meter_of(admission, at).aggregation,
-            Aggregation::WeightedSum { .. } | Aggregation::Readings(_)
-        );
+        let is_followed =
+            matches!(meter_of(admission, at).aggregation, Aggregation::WeightedSum { .. } | Aggregation::Readings(_));
         if is_followed && !bucket.usages.is_empty() {
             let since = admission.frames.carried_since(bucket.frame);
             streams.entry((since, bucket.leaf, bucket.group.clone())).or_default().push(at);
@@ -128,20 +126,15 @@ impl Flows {
     }
 
     /// Differences between readings, each in the later one's bucket.
-    fn read(
-        &mut self,
-        admission: &Admission<'_>,
-        meter: &Meter,
-        readings: &Readings,
-        buckets: &[usize],
-    ) -> Result<()> {
+    fn read(&mut self, admission: &Admission<'_>, meter: &Meter, readings: &Readings, buckets: &[usize]) -> Result<()> {
         let series = |usage: &Usage<'_>| {
             let path = readings.series.as_ref().and_then(|name| meter.dimensions.get(name));
             path.and_then(|path| path.of(usage.event)).unwrap_or_default().to_owned()
         };
         let is_estimated =
             |usage: &Usage<'_>| readings.estimated.as_ref().and_then(|path| path.of(usage.event)) == Some("true");
-        let in_order = || buckets.iter().flat_map(|at| admission.buckets[*at].usages.iter().map(move |usage| (*at, usage)));
+        let in_order =
+            || buckets.iter().flat_map(|at| admission.buckets[*at].usages.iter().map(move |usage| (*at, usage)));
 
         let mut last_real: HashMap<String, usize> = HashMap::new();
         for (position, (_, usage)) in in_order().enumerate().filter(|(_, (_, usage))| !is_estimated(usage)) {

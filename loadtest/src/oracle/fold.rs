@@ -1,7 +1,7 @@
 //! Aggregations (rating.md 1): from a bucket's set of events to its quantity.
 //!
-//! Owns: aggregations that need nothing but the bucket. Does not own: levels and readings, which go on from bucket to bucket (see
-//! `flow`). Quantities are in whole units of the meter.
+//! Owns: aggregations that need nothing but the bucket. Does not own: levels and readings, which go on from bucket to
+//! bucket (see `flow`). Quantities are in whole units of the meter.
 
 use std::collections::{BTreeMap, BTreeSet};
 

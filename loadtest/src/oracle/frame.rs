@@ -1,7 +1,7 @@
 //! Customers, their segments, and frames: a charge's active part of one period, which all its buckets share.
 //!
-//! Owns: which plan a customer has when, and where a charge goes on over a plan change (semantics of segments, rating.md 5).
-//! Does not own: usage.
+//! Owns: which plan a customer has when, and where a charge goes on over a plan change (semantics of segments,
+//! rating.md 5). Does not own: usage.
 
 use std::collections::HashMap;
 
@@ -255,6 +255,15 @@ impl<'c> Frames<'c> {
             sum += fraction * weight(self.charge(piece.place));
         }
         Ok(sum)
+    }
+
+    /// f of the frame as a whole, as the first piece's plan measures it.
+    pub(super) fn part(&self, frame: usize) -> Result<Exact> {
+        let frame = &self.list[frame];
+        let (place, active) = (frame.place(), (frame.active_start(), frame.active_end()));
+        let segment = &self.parties[place.party].segments[place.segment];
+        let proration = self.plan(place.party, place.segment).proration;
+        self.calendars[segment.calendar].fraction(frame.period, active, proration)
     }
 
     /// Which part of a period a segment covers.

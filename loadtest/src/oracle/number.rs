@@ -6,7 +6,7 @@
 use anyhow::{Context, Result, ensure};
 use num_bigint::BigInt;
 use num_rational::BigRational;
-use num_traits::{One, Signed, Zero};
+use num_traits::{Signed, Zero};
 
 /// An exact number.
 pub type Exact = BigRational;
@@ -76,19 +76,24 @@ pub(super) fn from_scaled(integer: impl Into<BigInt>, scale: u32) -> Exact {
 
 /// The integer count of 10^-`scale` that is nearest by the mode; every mode is symmetric around zero.
 pub(super) fn round(value: &Exact, scale: u32, mode: Mode) -> BigInt {
-    let stretched = value.abs() * pow10(scale);
-    let floor = stretched.to_integer();
-    let rest = stretched - &floor;
-    let half = Exact::new(BigInt::one(), BigInt::from(2));
+    round_quotient(&(value.numer() * pow10(scale)), value.denom(), mode)
+}
+
+/// The integer that is nearest to a quotient by the mode; the divisor is above zero.
+pub(super) fn round_quotient(dividend: &BigInt, divisor: &BigInt, mode: Mode) -> BigInt {
+    let magnitude = dividend.abs();
+    let floor: BigInt = &magnitude / divisor;
+    let rest: BigInt = magnitude - &floor * divisor;
+    let against_half = (&rest + &rest).cmp(divisor);
     let is_odd = floor.bit(0);
     let goes_up = match mode {
-        Mode::HalfAway => rest >= half,
-        Mode::HalfEven => rest > half || (rest == half && is_odd),
+        Mode::HalfAway => against_half.is_ge(),
+        Mode::HalfEven => against_half.is_gt() || (against_half.is_eq() && is_odd),
         Mode::Up => !rest.is_zero(),
         Mode::Down => false,
     };
-    let magnitude = if goes_up { floor + 1 } else { floor };
-    if value.is_negative() { -magnitude } else { magnitude }
+    let nearest = if goes_up { floor + 1 } else { floor };
+    if dividend.is_negative() { -nearest } else { nearest }
 }
 
 /// Rounding (b): an amount at 18 decimals, half away from zero.
@@ -96,8 +101,8 @@ pub(super) fn round_amount(value: &Exact) -> BigInt {
     round(value, AMOUNT_SCALE, Mode::HalfAway)
 }
 
-/// Splits an integer in proportion to weights by largest remainder, ties to the earlier one. With all weights zero the first gets all.
-/// Weights are not negative; a negative total is split as its magnitude is.
+/// Splits an integer in proportion to weights by largest remainder, ties to the earlier one. With all weights zero the
+/// first gets all. Weights are not negative; a negative total is split as its magnitude is.
 pub(super) fn share(total: &BigInt, weights: &[Exact]) -> Vec<BigInt> {
     let sum: Exact = weights.iter().sum();
     if sum.is_zero() {
@@ -121,10 +126,13 @@ pub(super) fn share(total: &BigInt, weights: &[Exact]) -> Vec<BigInt> {
 
 /// Decimals of the currency's minor unit (ISO 4217).
 pub(super) fn minor_decimals(currency: &str) -> Result<u32> {
-    ensure!(currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase()), "{currency:?} is no currency");
+    ensure!(
+        currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase()),
+        "{currency:?} is no currency"
+    );
     Ok(match currency {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND" | "VUV"
-        | "XAF" | "XOF" | "XPF" => 0,
+        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND"
+        | "VUV" | "XAF" | "XOF" | "XPF" => 0,
         "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
         "CLF" | "UYW" => 4,
         _ => 2,
@@ -152,7 +160,8 @@ mod tests {
             ("-0.001", 2, 0, 0, -1, 0),
             ("7", 2, 700, 700, 700, 700),
         ] {
-            let got = [Mode::HalfAway, Mode::HalfEven, Mode::Up, Mode::Down].map(|mode| round(&exact(value), scale, mode));
+            let got =
+                [Mode::HalfAway, Mode::HalfEven, Mode::Up, Mode::Down].map(|mode| round(&exact(value), scale, mode));
             assert_eq!(got, [half_away, half_even, up, down].map(BigInt::from), "{value}");
         }
     }

@@ -21,7 +21,7 @@ pub(super) enum Price {
     Volume(Vec<Tier>),
     Package { size: Exact, amount: Exact, partial: Partial },
     Stairstep(Vec<Tier>),
-    Percentage(per_event::Percentage),
+    Percentage(Box<per_event::Percentage>),
     Dynamic { multiplier: Exact },
     Matrix(Matrix),
     Increments(per_event::Increments),

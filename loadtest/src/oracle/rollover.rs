@@ -1,7 +1,7 @@
 //! Allowances: pro-rated, rolled over from sealed periods.
 //!
-//! Owns: what a bucket (or all of a charge's) may use for free, and what of it went on to the next period when its own was
-//! sealed. That is decided once, by what was known then.
+//! Owns: what a bucket (or all of a charge's) may use for free, and what of it went on to the next period when its own
+//! was sealed. That is decided once, by what was known then.
 
 use std::collections::HashMap;
 

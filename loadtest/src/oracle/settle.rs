@@ -36,7 +36,8 @@ pub(super) fn share_allowances(evaluation: &mut Evaluation<'_, '_>, rolled: &Rol
     Ok(())
 }
 
-/// Which pool, and which of its buckets: root account, plan, charge, period, group, leaf. An undeclared customer is alone.
+/// Which pool, and which of its buckets: root account, plan, charge, period, group, leaf. An undeclared customer is
+/// alone.
 type Pool = (Result<String, String>, String, String, Period, Vec<String>, usize);
 
 /// Prices each pooled charge once for an account with its children, and shares the amount by quantity.

@@ -17,17 +17,26 @@ fn sets_of_events() {
         ("aggregation = \"sum\"\nvalue = \"data.v\"\nscale = 1", "16.5"),
         ("aggregation = \"max\"\nvalue = \"data.v\"\nscale = 1", "7.5"),
         ("aggregation = \"min\"\nvalue = \"data.v\"\nscale = 1", "2"),
-        // Two events at the same time: the greater id, the third event's, is the latest; it comes before the last line.
+        // The third event is the latest, though another one comes after it.
         ("aggregation = \"latest\"\nvalue = \"data.v\"\nscale = 1", "4"),
         ("aggregation = \"unique_count\"\nvalue = \"data.u\"", "2"),
         // Slots of five minutes: 3 + 7.5 = 10.5 in the first, 4 and 2 in others. Of three, the second is rank 50.
         ("aggregation = \"percentile\"\nvalue = \"data.v\"\nscale = 1\nrank = 50\nslot = \"5m\"", "4"),
         ("aggregation = \"percentile\"\nvalue = \"data.v\"\nscale = 1\nrank = 100\nslot = \"5m\"", "10.5"),
-        ("aggregation = \"percentile\"\nvalue = \"data.v\"\nscale = 1\nrank = 100\nslot = \"5m\"\nslot_value = \"max\"", "7.5"),
+        (
+            "aggregation = \"percentile\"\nvalue = \"data.v\"\nscale = 1\nrank = 100\nslot = \"5m\"\nslot_value = \"max\"",
+            "7.5",
+        ),
         // January has 8928 slots; with three of them used, rank 99.95 is the 8924th, the last empty one is the 8925th.
-        ("aggregation = \"percentile\"\nvalue = \"data.v\"\nscale = 1\nrank = \"99.95\"\nslot = \"5m\"\nfill = \"zero\"", "0"),
+        (
+            "aggregation = \"percentile\"\nvalue = \"data.v\"\nscale = 1\nrank = \"99.95\"\nslot = \"5m\"\nfill = \"zero\"",
+            "0",
+        ),
         // ceil(99.97% of 8928) = ceil(8925.3216) = 8926: the least of the three.
-        ("aggregation = \"percentile\"\nvalue = \"data.v\"\nscale = 1\nrank = \"99.97\"\nslot = \"5m\"\nfill = \"zero\"", "2"),
+        (
+            "aggregation = \"percentile\"\nvalue = \"data.v\"\nscale = 1\nrank = \"99.97\"\nslot = \"5m\"\nfill = \"zero\"",
+            "2",
+        ),
     ] {
         let book = metered(meter, "")
             .event("2026-01-05T10:00:00Z", "v=3 u=a")
@@ -38,7 +47,7 @@ fn sets_of_events() {
     }
 }
 
-/// Two deltas at the same time, then ids decide; of the latest the greater (source, id) stands.
+/// Of two events at the same time the one with the greater (source, id) stands.
 #[test]
 fn the_greater_id_is_the_latest() {
     let book = metered("aggregation = \"latest\"\nvalue = \"data.v\"", "")
@@ -50,9 +59,9 @@ fn the_greater_id_is_the_latest() {
 
 const GB_HOURS: &str = "aggregation = \"weighted_sum\"\nvalue = \"data.v\"\nvalues = \"delta\"\nper = \"hour\"";
 
-/// +2 GB on 30 January at noon, +1 GB on 31 January at noon: 2 × 36 h + 1 × 12 h = 84. February opens with 3 GB for 672 hours,
-/// with no event at all; March is not sealed and has none. In March 5 GB go: 3 × 24 h = 72, then the level is −2, and Q
-/// below 0 prices as P(0).
+/// +2 GB on 30 January at noon, +1 GB on 31 January at noon: 2 × 36 h + 1 × 12 h = 84. February opens with 3 GB for 672
+/// hours, with no event at all; March is not sealed and has none. In March 5 GB go: 3 × 24 h = 72, then the level is
+/// −2, and Q below 0 prices as P(0).
 #[test]
 fn levels_are_carried() {
     let book = metered(GB_HOURS, "").event("2026-01-30T12:00:00Z", "v=2").event("2026-01-31T12:00:00Z", "v=1");
@@ -108,7 +117,8 @@ const READING: &str = "aggregation = \"sum\"\nvalue = \"data.v\"\nvalues = \"rea
 /// 100 (the first: 0), 130 (30), on 2 February 150 (20, February's).
 #[test]
 fn readings_are_differences() {
-    let book = metered(READING, "").event("2026-01-05", "v=100").event("2026-02-02", "v=150").event("2026-01-06", "v=130");
+    let book =
+        metered(READING, "").event("2026-01-05", "v=100").event("2026-02-02", "v=150").event("2026-01-06", "v=130");
     assert_eq!(book.buckets(), ["2026-01-01: 2, 30, 30", "2026-02-01: 1, 20, 20"]);
 }
 
@@ -124,7 +134,8 @@ fn readings_that_fall() {
     }
 }
 
-/// Each series has its own counter: a 5 and b 7. The estimate of 50 counts 40 until the real 30 comes, which makes it 20.
+/// Each series has its own counter: a 5 and b 7. The estimate of 50 counts 40 until the real 30 comes, which makes it
+/// 20.
 #[test]
 fn series_and_estimates() {
     let meter = format!("{READING}\nseries = \"s\"\ndimensions = {{ s = \"data.s\" }}\nestimated = \"data.e\"");

@@ -75,10 +75,7 @@ fn late_usage_is_a_difference_of_rounded_values() {
     let book = late("next_invoice", "").event("2026-01-06", "v=1").event("2026-02-06", "v=10");
     assert_eq!(book.close("2026-03-01").documents(), ["Invoice 02-01 = 366: 01-01 c 33, c 333"]);
     let book = late("credit_or_debit_note", "").event("2026-01-06", "v=1").event("2026-02-06", "v=10");
-    assert_eq!(
-        book.close("2026-03-01").documents(),
-        ["note DebitNote 01-01 = 33: c 33", "Invoice 02-01 = 333: c 333"]
-    );
+    assert_eq!(book.close("2026-03-01").documents(), ["note DebitNote 01-01 = 33: c 33", "Invoice 02-01 = 333: c 333"]);
     let book = late("refuse", "").event("2026-01-06", "v=1").event("2026-02-06", "v=10");
     assert_eq!(book.close("2026-03-01").documents(), ["Invoice 02-01 = 333: c 333"]);
     // An event of January that comes before the seal is not late, nor one of February after January's.
@@ -97,8 +94,8 @@ fn without_a_next_invoice_there_is_a_note() {
     assert_eq!(book.documents(), [""; 0]);
 }
 
-/// The minimum of 10 was billed as 8.33 above 1.67. Late usage of 3.33 fills it up: the lines change, the sum does not. With more,
-/// the minimum's line is gone.
+/// The minimum of 10 was billed as 8.33 above 1.67. Late usage of 3.33 fills it up: the lines change, the sum does not.
+/// With more, the minimum's line is gone.
 #[test]
 fn a_late_difference_of_a_minimum() {
     let book = late("credit_or_debit_note", "minimum = 10").event("2026-01-06", "v=10").close("2026-02-15");

@@ -64,7 +64,12 @@ fn prices() {
         ),
         ("package up", r#"price = { model = "package", size = 100, amount = 7 }"#, &["100", "0.01"], "14"),
         ("package down", r#"price = { model = "package", size = 100, amount = 7, partial = "down" }"#, &["199"], "7"),
-        ("package prorate", r#"price = { model = "package", size = 100, amount = 7, partial = "prorate" }"#, &["150"], "10.5"),
+        (
+            "package prorate",
+            r#"price = { model = "package", size = 100, amount = 7, partial = "prorate" }"#,
+            &["150"],
+            "10.5",
+        ),
         ("package of zero", r#"price = { model = "package", size = 100, amount = 7 }"#, &["0"], "0"),
         (
             "stairstep",
@@ -94,7 +99,12 @@ fn prices() {
             "1",
         ),
         // Exactly 100 spent is free; the next event has nothing left and pays in full.
-        ("percentage free amount", r#"price = { model = "percentage", rate = "0.1", fixed = 1, free_amount = 100 }"#, &["100", "10"], "2"),
+        (
+            "percentage free amount",
+            r#"price = { model = "percentage", rate = "0.1", fixed = 1, free_amount = 100 }"#,
+            &["100", "10"],
+            "2",
+        ),
         // Of 1500: 1000 × 2% + 1, 500 × 1%.
         (
             "graduated percentage",
@@ -191,8 +201,8 @@ fn no_head(charge: &str) -> String {
     one_charge(charge).replace(HEAD, "")
 }
 
-/// New York goes to summer time on 8 March 2026 at 2:00 and back on 1 November at 2:00. Nights from 20:00 to 6:00 are leaf 0,
-/// working mornings leaf 1, holidays leaf 2, the rest leaf 3.
+/// New York goes to summer time on 8 March 2026 at 2:00 and back on 1 November at 2:00. Nights from 20:00 to 6:00 are
+/// leaf 0, working mornings leaf 1, holidays leaf 2, the rest leaf 3.
 #[test]
 fn schedule() {
     let price = r#"price = { model = "schedule", zone = "America/New_York", holidays = ["2026-12-25"],
@@ -222,7 +232,8 @@ fn schedule() {
         let leaves: Vec<usize> = book.outcome().buckets.keys().map(|key| key.leaf).collect();
         assert_eq!(leaves, [leaf], "{time}");
     }
-    // 1 November, 1:30 happens twice, and both are in the window from 1 to 2: Sunday's, when Saturday's night is closed.
+    // 1 November, 1:30 happens twice, and both are in the window from 1 to 2: Sunday's, when Saturday's night is
+    // closed.
     let price = r#"price = { model = "schedule", zone = "America/New_York",
         windows = [{ days = ["sun"], from = "01:00", to = "02:00", price = { model = "unit", unit_amount = 2 } }] }"#;
     let book = Book::new(one_charge(price))

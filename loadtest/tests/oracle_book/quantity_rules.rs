@@ -51,8 +51,8 @@ fn a_partial_period() {
     assert_eq!(book.buckets(), ["2026-01-11: 0, 0, 2.032258064516129032"]);
 }
 
-/// 10 for all groups, shared by quantity: 7.5, 2.25 and 0.75 × 10 / 10.5, cut to 7.14, 2.14, 0.71; the last hundredth goes to the
-/// largest remainder (0.857.. of b and 0.285.. of c and a): b.
+/// 10 for all groups, shared by quantity: 7.5, 2.25 and 0.75 × 10 / 10.5, cut to 7.14, 2.14, 0.71; the last hundredth
+/// goes to the largest remainder (0.857.. of b and 0.285.. of c and a): b.
 #[test]
 fn an_allowance_for_the_charge() {
     let book = unit("allowance = { quantity = 10, scope = \"charge\" }\ngroup_by = [\"d\"]")
@@ -65,7 +65,8 @@ fn an_allowance_for_the_charge() {
     );
 }
 
-/// 100 each month, at most 30 roll. January uses 80: 20 roll. February has 120 and uses 50: 70 are left, 30 roll. March has 130.
+/// 100 each month, at most 30 roll. January uses 80: 20 roll. February has 120 and uses 50: 70 are left, 30 roll. March
+/// has 130.
 #[test]
 fn rollover() {
     let book = unit("allowance = { quantity = 100, rollover_max = 30 }")
@@ -85,7 +86,8 @@ fn rollover() {
 #[test]
 fn rollover_of_a_silent_month() {
     let rule = "allowance = { quantity = 100, rollover_max = 30 }";
-    let silent = |book: Book| book.event("2026-01-05", "v=100 d=a").close("2026-03-01").event("2026-03-05", "v=131 d=a");
+    let silent =
+        |book: Book| book.event("2026-01-05", "v=100 d=a").close("2026-03-01").event("2026-03-05", "v=131 d=a");
     assert_eq!(silent(unit(rule)).buckets()[2], "2026-03-01: 1, 131, 1");
     let grouped = silent(unit(&format!("{rule}\ngroup_by = [\"d\"]")));
     assert_eq!(grouped.buckets(), ["2026-01-01/a: 1, 100, 0", "2026-03-01/a: 1, 131, 31"]);
@@ -125,14 +127,13 @@ fn pooled() -> Book {
     Book::new(one_charge(price).replace("[customers.acme]", "[customers.acme]\naccount = \"child\"") + POOL)
 }
 
-/// 4 + 6 + 4 = 14 less 2: 10 × 1 + 1 + 2 × 0.5 = 12, shared 4 : 6 : 4. Each third of 10^-18 goes by remainder: 3.428571428571428571(43)
-/// and 5.142857142857142857(14), so the two 4s lead and the last unit goes to the first of them.
+/// 4 + 6 + 4 = 14 less 2: 10 × 1 + 1 + 2 × 0.5 = 12, shared 4 : 6 : 4. Each third of 10^-18 goes by remainder:
+/// 3.428571428571428571(43) and 5.142857142857142857(14), so the two 4s lead and the last unit goes to the first of
+/// them.
 #[test]
 fn a_pool_is_one_ladder() {
-    let book = pooled()
-        .event("2026-01-05", "v=4")
-        .event_of("b", "2026-01-06", "v=6")
-        .event_of("c", "2026-01-20", "v=4");
+    let book =
+        pooled().event("2026-01-05", "v=4").event_of("b", "2026-01-06", "v=6").event_of("c", "2026-01-20", "v=4");
     assert_eq!(
         book.buckets(),
         [
@@ -168,16 +169,17 @@ fn a_version_for_the_next_period() {
     assert_eq!(book.buckets(), ["2026-01-01: 1, 5, 6", "2026-02-01: 1, 5, 12"]);
 }
 
-/// Q carries on. Before the 15th 8: less the allowance 7, that is 7 × 1 + 2. After it 8 more: the new ladder from 7 to 15, which is
-/// 5 × 2 + 3 × 4 with a bound at 12, and no new flat amount: P2(15) − P2(7) = (24 + 12 + 9) − (14 + 9) = 22.
+/// Q carries on. Before the 15th 8: less the allowance 7, that is 7 × 1 + 2. After it 8 more: the new ladder from 7 to
+/// 15, which is 5 × 2 + 3 × 4 with a bound at 12, and no new flat amount: P2(15) − P2(7) = (24 + 12 + 9) − (14 + 9) =
+/// 22.
 #[test]
 fn a_version_that_splits() {
     let later = "[[prices.x.versions]]\neffective_at = \"2026-01-15\"\nmid_period = \"split\"\nmodel = \"graduated\"\n\
         tiers = [{ up_to = 12, unit_amount = 2, flat_amount = 9 }, { unit_amount = 4 }]\n";
     let book = versions(later).event("2026-01-05", "v=8").event("2026-01-15", "v=8");
     assert_eq!(book.amount(), "31");
-    // An event just before the instant is the old version's, though it comes last: 10 of it at 1 + 2 and then 0.01 at 0.5;
-    // the new one prices from 10.01 to 18.01: 1.99 × 2 + 6.01 × 4.
+    // An event just before the instant is the old version's, though it comes last: 10 of it at 1 + 2 and then 0.01 at
+    // 0.5; the new one prices from 10.01 to 18.01: 1.99 × 2 + 6.01 × 4.
     let book = book.event("2026-01-14T23:59:59.999999Z", "v=3.01");
     assert_eq!(book.amount(), "40.025");
 }

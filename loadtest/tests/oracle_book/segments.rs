@@ -56,7 +56,8 @@ fn proration_by_day() {
     assert_eq!(fee(by_day), ["Invoice 01-01 = 2200: fee base 1100, c 1100"]);
 }
 
-/// In another cycle the charge starts anew, though all else is equal: weeks begin on Monday, 5 January, and the 11th is a Sunday.
+/// In another cycle the charge starts anew, though all else is equal: weeks begin on Monday, 5 January, and the 11th is
+/// a Sunday.
 #[test]
 fn another_cycle_starts_from_zero() {
     let book = changed("price = \"x\"", "price = \"x\"");
@@ -80,14 +81,16 @@ fn levels_go_on() {
     assert_eq!(book.buckets(), ["2026-01-01: 1, 3, 13", "2026-01-11: 0, 63, 126"]);
 }
 
-/// What is unused rolls only within the segment: of 31 for January's ten days 10, nothing of which reaches February; q grants 21 for
-/// its part of January, and 21 roll.
+/// What is unused rolls only within the segment: of 31 for January's ten days 10, nothing of which reaches February; q
+/// grants 21 for its part of January, and 21 roll.
 #[test]
 fn a_plan_change_ends_the_chain() {
     let rule = "allowance = { quantity = 31, rollover_max = 40 }\nprice = { model = \"unit\", unit_amount =";
-    let book = changed(&format!("{rule} 1 }}"), &format!("{rule} 2 }}")).close("2026-02-01").event("2026-02-05", "v=53");
+    let book =
+        changed(&format!("{rule} 1 }}"), &format!("{rule} 2 }}")).close("2026-02-01").event("2026-02-05", "v=53");
     assert_eq!(book.buckets()[2], "2026-02-01: 1, 53, 2");
     // The same charge goes on: 31 of January roll.
-    let book = changed(&format!("{rule} 1 }}"), &format!("{rule} 1 }}")).close("2026-02-01").event("2026-02-05", "v=63");
+    let book =
+        changed(&format!("{rule} 1 }}"), &format!("{rule} 1 }}")).close("2026-02-01").event("2026-02-05", "v=63");
     assert_eq!(book.buckets(), ["2026-01-01: 0, 0, 0", "2026-02-01: 1, 63, 1"]);
 }

@@ -38,12 +38,8 @@ fn events_without_a_price() {
         // A customer without a plan.
         .event_of("other", "2026-01-05", "v=1");
     let outcome = book.outcome();
-    let expected = [
-        (Unpriced::NoPlan, 2),
-        (Unpriced::SubjectNotClaimed, 1),
-        (Unpriced::BeforeStart, 1),
-        (Unpriced::AfterEnd, 1),
-    ];
+    let expected =
+        [(Unpriced::NoPlan, 2), (Unpriced::SubjectNotClaimed, 1), (Unpriced::BeforeStart, 1), (Unpriced::AfterEnd, 1)];
     assert_eq!(outcome.unpriced.into_iter().collect::<Vec<_>>(), expected);
     assert_eq!((outcome.verdicts.rated, outcome.verdicts.unmetered, outcome.verdicts.unpriced), (2, 1, 5));
 }
@@ -55,7 +51,11 @@ fn the_worst_of_an_events_usages_is_its_verdict() {
         "price = { model = \"unit\", unit_amount = 1 }\nlate_policy = \"refuse\"\n\
         [[plans.p.charges]]\nname = \"d\"\nmeter = \"m\"\nprice = { model = \"unit\", unit_amount = 2 }",
     );
-    let book = Book::new(catalog).event("2026-01-05", "v=1").close("2026-02-01").event("2026-01-06", "v=1").close("2026-03-01");
+    let book = Book::new(catalog)
+        .event("2026-01-05", "v=1")
+        .close("2026-02-01")
+        .event("2026-01-06", "v=1")
+        .close("2026-03-01");
     let outcome = book.outcome();
     assert_eq!((outcome.verdicts.rated, outcome.verdicts.late_refused), (1, 1));
     assert_eq!(
@@ -72,7 +72,10 @@ fn filters_and_groups() {
     let grouped = Book::new(one_charge(&format!("{charge}group_by = [\"d\"]")));
     let filtered = Book::new(one_charge(&format!("{charge}filter = {{ d = [\"eu\", \"us\"] }}")));
     let fill = |book: Book| {
-        book.event("2026-01-05", "v=1 d=eu").event("2026-01-06", "v=2").event("2026-01-07", "v=4 d=us").event("2026-01-08", "v=8 d=ap")
+        book.event("2026-01-05", "v=1 d=eu")
+            .event("2026-01-06", "v=2")
+            .event("2026-01-07", "v=4 d=us")
+            .event("2026-01-08", "v=8 d=ap")
     };
     let groups = ["2026-01-01/: 1, 2, 2", "2026-01-01/ap: 1, 8, 8", "2026-01-01/eu: 1, 1, 1", "2026-01-01/us: 1, 4, 4"];
     assert_eq!(fill(grouped).buckets(), groups);

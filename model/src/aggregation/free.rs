@@ -78,3 +78,6 @@ impl FreeEvents {
         price.free_events.is_some_and(|free| count > free) || price.free_amount.is_some_and(|free| before >= free)
     }
 }
+
+#[cfg(test)]
+mod tests;

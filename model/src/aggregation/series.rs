@@ -94,7 +94,11 @@ impl LevelChange {
     /// What it adds to the level x time that `active` would have without events of its own.
     pub fn weighted_opening(&self, active: &Period) -> Result<Quantity, Overflow> {
         let opens = self.from < active.start && self.until.is_none_or(|until| until >= active.start);
-        if opens { weighted(self.by, active.end.micros().saturating_sub(active.start.micros())) } else { Ok(Quantity::ZERO) }
+        if opens {
+            weighted(self.by, active.end.micros().saturating_sub(active.start.micros()))
+        } else {
+            Ok(Quantity::ZERO)
+        }
     }
 }
 
@@ -261,3 +265,6 @@ fn level_after(values: LevelValues, level: Quantity, event: &OrderedEvent) -> Re
         LevelValues::Level => Ok(event.value),
     }
 }
+
+#[cfg(test)]
+mod tests;

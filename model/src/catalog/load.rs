@@ -4,16 +4,21 @@
 //! any I/O: cells files come through [`CatalogFiles`]. A key of the contract that this version does not know the behaviour
 //! of is refused by name, never ignored: an ignored discount is a wrong invoice.
 
-mod cells_file;
+mod accounts;
 mod charges;
 mod customers;
+mod dates;
 mod dimensions;
 mod meters;
+mod overrides;
 mod plans;
+mod pools;
 mod prices;
-mod resolve;
+mod quote;
+mod seller;
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use jiff::tz::TimeZone;
 use xxhash_rust::xxh3::Xxh3Default;
@@ -23,6 +28,7 @@ use super::toml_reader::{Item, Mark, Report, Table};
 use super::{Catalog, CatalogError, Problem};
 use crate::currency::Currency;
 use prices::Prices;
+pub use quote::PriceFile;
 
 /// The files beside a catalog: a matrix may keep its cells in one.
 pub trait CatalogFiles {
@@ -65,8 +71,8 @@ pub(super) struct Places {
     pub(super) meters: Vec<Mark>,
     /// By [`PlanIdx`](super::PlanIdx), variants left out.
     pub(super) plans: Vec<Mark>,
-    /// By [`ChargeIdx`](super::ChargeIdx): the charge, and its price.
-    pub(super) charges: Vec<ChargePlace>,
+    /// By [`ChargeIdx`](super::ChargeIdx); `None` for what a variant of a plan has unchanged.
+    pub(super) charges: Vec<Option<ChargePlace>>,
     /// By [`CustomerIdx`](super::CustomerIdx).
     pub(super) customers: Vec<Mark>,
     /// Named prices that no charge uses.
@@ -74,12 +80,19 @@ pub(super) struct Places {
 }
 
 /// Where a charge and its price are declared.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct ChargePlace {
-    /// The charge.
-    pub(super) charge: Mark,
-    /// Its price: in place, or under `prices`.
-    pub(super) price: Mark,
+    charge: Mark,
+    keys: Vec<(&'static str, Mark)>,
+    /// By version: its price, in place or under `prices`.
+    pub(super) versions: Rc<[Mark]>,
+}
+
+impl ChargePlace {
+    /// A key of the charge; the charge itself if the key stands elsewhere, as an override's does.
+    pub(super) fn at(&self, key: &str) -> &Mark {
+        self.keys.iter().find(|(name, _)| *name == key).map_or(&self.charge, |(_, mark)| mark)
+    }
 }
 
 /// The texts that make the catalog, each hashed as it is read.
@@ -103,6 +116,9 @@ impl Sources<'_> {
     }
 }
 
+/// A price's currency and where it stands.
+type PlacedCurrency = (Currency, Mark);
+
 /// Defaults of the whole catalog.
 #[derive(Debug, Clone)]
 struct Defaults {
@@ -119,12 +135,13 @@ fn read(mut root: Table<'_>, sources: &Sources<'_>) -> Option<(Catalog, Places)>
     let defaults =
         Defaults { currency: currency.or_else(|| Currency::parse("USD"))?, time_zone: zone.unwrap_or(TimeZone::UTC) };
     let meters = meters::read(section(&mut root, "meters"));
-    let mut prices = Prices::read(section(&mut root, "prices"), sources);
+    let mut prices = Prices::read(section(&mut root, "prices"), sources, &defaults.time_zone);
     let mut plans = plans::read(section(&mut root, "plans"), &meters, &mut prices, &defaults);
-    let accounts = customers::read_accounts(section(&mut root, "accounts"), &defaults);
-    let seller = root.optional("seller").and_then(|item| customers::read_seller(&item));
+    let accounts = accounts::read(section(&mut root, "accounts"), &defaults);
+    let seller = root.optional("seller").and_then(|item| seller::read(&item));
     let mut parties = customers::Parties::new(accounts, &defaults);
     parties.read(section(&mut root, "customers"), &mut plans, &meters, &mut prices);
+    pools::check(&parties, &plans, root.report());
     let default_plan = root.optional("defaults").and_then(|item| plans::read_default(&item, &plans));
     let report = root.report();
     root.finish();
@@ -169,6 +186,15 @@ fn currency(item: &Item<'_>) -> Option<Currency> {
 fn time_zone(item: &Item<'_>) -> Option<TimeZone> {
     let fix = "write a name of the IANA database, for example \"Europe/Paris\"";
     item.parsed("a known time zone", fix, |name| TimeZone::get(name).ok())
+}
+
+/// A key that may be absent: the outer `None` is an error.
+fn optional<'a, T>(
+    table: &mut Table<'a>,
+    name: &'static str,
+    read: impl FnOnce(&Item<'a>) -> Option<T>,
+) -> Option<Option<T>> {
+    table.optional(name).map_or(Some(None), |item| read(&item).map(Some))
 }
 
 /// A list's next index.

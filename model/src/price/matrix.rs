@@ -1,6 +1,6 @@
 //! `matrix`: a price per combination of dimension values. Each cell is a bucket of its own.
 
-use std::collections::HashMap;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{CellPart, Price};
 use crate::catalog::Dimension;
@@ -31,10 +31,11 @@ pub struct Matrix {
     pub dimensions: Vec<Dimension>,
     /// The cells, in the catalog's order.
     cells: Vec<MatrixCell>,
-    /// Position by combination.
-    by_values: HashMap<Vec<String>, u32>,
+    /// The cells by hash of their values, then position: looking one up copies nothing.
+    by_hash: Vec<(u64, u32)>,
     /// Price of all other combinations; `None`: they are unpriced.
     otherwise: Option<Box<Price>>,
+    has_schedule: bool,
     /// Number of the first cell of each entry, then of `otherwise`, then of what would follow.
     first_cells: Vec<u32>,
 }
@@ -55,29 +56,31 @@ impl Matrix {
         cells: Vec<MatrixCell>,
         otherwise: Option<Price>,
     ) -> Result<Matrix, MatrixError> {
-        let is_matrix = |price: &Price| matches!(price, Price::Matrix(_)) || price.children().iter().any(|p| matches!(p, Price::Matrix(_)));
-        let mut by_values = HashMap::with_capacity(cells.len());
+        let mut by_hash = Vec::with_capacity(cells.len());
         let mut first_cells = Vec::with_capacity(cells.len().saturating_add(2));
         let mut next = 0_u32;
         first_cells.push(next);
         for (i, cell) in cells.iter().enumerate() {
             let position = u32::try_from(i).map_err(|_| MatrixError::Misfit(i))?;
-            if cell.when.len() != dimensions.len() || is_matrix(&cell.price) {
+            if cell.when.len() != dimensions.len() || has_matrix(&cell.price) {
                 return Err(MatrixError::Misfit(i));
             }
-            if by_values.insert(cell.when.clone(), position).is_some() {
-                return Err(MatrixError::Twice(i));
-            }
+            by_hash.push((hash(cell.when.iter().map(String::as_str)), position));
             next = next.checked_add(cell.price.cells()).ok_or(MatrixError::Misfit(i))?;
             first_cells.push(next);
         }
         if let Some(price) = &otherwise {
-            if is_matrix(price) {
+            if has_matrix(price) {
                 return Err(MatrixError::Misfit(cells.len()));
             }
             first_cells.push(next.checked_add(price.cells()).ok_or(MatrixError::Misfit(cells.len()))?);
         }
-        Ok(Matrix { dimensions, cells, by_values, otherwise: otherwise.map(Box::new), first_cells })
+        let has_schedule = cells.iter().map(|cell| &cell.price).chain(&otherwise).any(Price::has_schedule);
+        by_hash.sort_unstable();
+        if let Some(twice) = first_twice(&by_hash, &cells) {
+            return Err(MatrixError::Twice(twice));
+        }
+        Ok(Matrix { dimensions, cells, by_hash, has_schedule, otherwise: otherwise.map(Box::new), first_cells })
     }
 
     /// The entries, in the catalog's order.
@@ -92,12 +95,24 @@ impl Matrix {
 
     /// The cell of a combination of values; absent values match only `otherwise`. `None`: unpriced.
     pub(super) fn cell<'v>(&self, value_of: &dyn Fn(u16) -> Option<&'v str>, at: Instant) -> Option<CellIdx> {
-        let values = self.dimensions.iter().map(|dimension| value_of(dimension.slot).map(str::to_owned));
-        let present: Option<Vec<String>> = values.collect();
-        let named = present.and_then(|values| self.by_values.get(&values).copied());
-        let position = named.and_then(|position| usize::try_from(position).ok()).unwrap_or(self.cells.len());
+        let position = self.named(value_of).unwrap_or(self.cells.len());
         let below = self.child(position)?.cell(value_of, at)?;
         Some(CellIdx(self.first_cells.get(position)?.checked_add(below.0)?))
+    }
+
+    /// The position of the cell that names all of an event's values.
+    fn named<'v>(&self, value_of: &dyn Fn(u16) -> Option<&'v str>) -> Option<usize> {
+        let values = || self.dimensions.iter().map(|dimension| value_of(dimension.slot));
+        if values().any(|value| value.is_none()) {
+            return None;
+        }
+        let wanted = hash(values().flatten());
+        let first = self.by_hash.partition_point(|(hash, _)| *hash < wanted);
+        let same = self.by_hash.iter().skip(first).take_while(|(hash, _)| *hash == wanted);
+        let mut positions = same.filter_map(|(_, position)| usize::try_from(*position).ok());
+        positions.find(|position| {
+            self.cells.get(*position).is_some_and(|cell| cell.when.iter().map(String::as_str).eq(values().flatten()))
+        })
     }
 
     pub(super) fn price(&self, cell: CellIdx) -> Option<(&Price, CellIdx)> {
@@ -113,6 +128,10 @@ impl Matrix {
         dimensions.map(|(i, dimension)| CellPart::Dimension(dimension.name.clone(), value(i))).collect()
     }
 
+    pub(super) fn has_schedule(&self) -> bool {
+        self.has_schedule
+    }
+
     pub(super) fn cells_below(&self) -> u32 {
         self.first_cells.last().copied().unwrap_or(0)
     }
@@ -126,8 +145,34 @@ impl Matrix {
     }
 
     fn child(&self, position: usize) -> Option<&Price> {
-        self.cells.get(position).map(|cell| &cell.price).or_else(|| {
-            if position == self.cells.len() { self.otherwise.as_deref() } else { None }
-        })
+        let otherwise = self.otherwise.as_deref().filter(|_| position == self.cells.len());
+        self.cells.get(position).map(|cell| &cell.price).or(otherwise)
     }
+}
+
+fn has_matrix(price: &Price) -> bool {
+    match price {
+        Price::Matrix(_) => true,
+        Price::Schedule(schedule) => schedule.children().any(has_matrix),
+        _ => false,
+    }
+}
+
+/// Hash of a combination of values: each value's seeds that of the next, so that where one ends matters.
+fn hash<'v>(values: impl Iterator<Item = &'v str>) -> u64 {
+    values.fold(0, |seed, value| xxh3_64_with_seed(value.as_bytes(), seed))
+}
+
+/// The first cell whose combination stands before it already.
+fn first_twice(by_hash: &[(u64, u32)], cells: &[MatrixCell]) -> Option<usize> {
+    let same_hash = by_hash.chunk_by(|(a, _), (b, _)| a == b).filter(|chunk| chunk.len() > 1);
+    let twice = same_hash.flat_map(|chunk| {
+        let positions: Vec<usize> = chunk.iter().filter_map(|(_, position)| usize::try_from(*position).ok()).collect();
+        let when = |at: usize| cells.get(at).map(|cell| &cell.when);
+        let repeats = |i: usize, at: usize| positions.iter().take(i).any(|earlier| when(*earlier) == when(at));
+        let found: Vec<usize> =
+            positions.iter().enumerate().filter(|(i, at)| repeats(*i, **at)).map(|(_, at)| *at).collect();
+        found
+    });
+    twice.min()
 }

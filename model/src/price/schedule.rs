@@ -58,17 +58,8 @@ impl Days {
         Days(self.0 | 1_u8.wrapping_shl(position))
     }
 
-    fn has(self, date: Date, holidays: &BTreeSet<Date>) -> bool {
-        let position = match date.weekday() {
-            _ if holidays.contains(&date) => 7,
-            Weekday::Monday => 0,
-            Weekday::Tuesday => 1,
-            Weekday::Wednesday => 2,
-            Weekday::Thursday => 3,
-            Weekday::Friday => 4,
-            Weekday::Saturday => 5,
-            Weekday::Sunday => 6,
-        };
+    /// Whether a kind of day is among them, by its position in [`Days::NAMES`].
+    pub const fn has(self, position: u32) -> bool {
         self.0 & 1_u8.wrapping_shl(position) != 0
     }
 }
@@ -77,23 +68,21 @@ impl Days {
 const DAY: u16 = 1440;
 
 impl Window {
-    fn is_open(&self, date: Date, minute: u16, holidays: &BTreeSet<Date>) -> bool {
-        let today = || self.days.has(date, holidays);
-        let yesterday = || date.yesterday().is_ok_and(|date| self.days.has(date, holidays));
+    fn is_open(&self, today: u32, yesterday: u32, minute: u16) -> bool {
         if self.from == self.to {
-            return today();
+            return self.days.has(today);
         }
         if self.from < self.to {
-            return self.from <= minute && minute < self.to && today();
+            return self.from <= minute && minute < self.to && self.days.has(today);
         }
-        (minute >= self.from && today()) || (minute < self.to && yesterday())
+        (minute >= self.from && self.days.has(today)) || (minute < self.to && self.days.has(yesterday))
     }
 }
 
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.days != Days::EVERY {
-            let names = (0_u32..).zip(Days::NAMES).filter(|(position, _)| self.days.0 & 1_u8.wrapping_shl(*position) != 0);
+            let names = (0_u32..).zip(Days::NAMES).filter(|(position, _)| self.days.has(*position));
             let names: Vec<&str> = names.map(|(_, name)| name).collect();
             write!(f, "{} ", names.join(","))?;
         }
@@ -130,13 +119,40 @@ impl Schedule {
         &self.windows
     }
 
+    /// The price of all other times.
+    pub fn otherwise(&self) -> Option<&Price> {
+        self.otherwise.as_deref()
+    }
+
+    /// The first window that is open at a minute of a day. `today` and the day before it are kinds of day, by their
+    /// positions in [`Days::NAMES`].
+    pub fn open_window(&self, today: u32, yesterday: u32, minute: u16) -> Option<usize> {
+        self.windows.iter().position(|window| window.is_open(today, yesterday, minute))
+    }
+
     /// The window that is open at an instant.
     pub fn window_at(&self, at: Instant) -> Option<usize> {
         let local = self.zone.to_datetime(at.to_timestamp());
         // Hours and minutes of a civil time are 0..24 and 0..60.
         let part = |value: i8| u16::try_from(value).unwrap_or(0);
         let minute = part(local.hour()).saturating_mul(60).saturating_add(part(local.minute()));
-        self.windows.iter().position(|window| window.is_open(local.date(), minute, &self.holidays))
+        let date = local.date();
+        // Before the first day of jiff's years there is none; no event is that old.
+        self.open_window(self.kind(date), self.kind(date.yesterday().unwrap_or(date)), minute)
+    }
+
+    /// The kind of a date, by its position in [`Days::NAMES`].
+    fn kind(&self, date: Date) -> u32 {
+        match date.weekday() {
+            _ if self.holidays.contains(&date) => 7,
+            Weekday::Monday => 0,
+            Weekday::Tuesday => 1,
+            Weekday::Wednesday => 2,
+            Weekday::Thursday => 3,
+            Weekday::Friday => 4,
+            Weekday::Saturday => 5,
+            Weekday::Sunday => 6,
+        }
     }
 
     pub(super) fn cell<'v>(&self, value_of: &dyn Fn(u16) -> Option<&'v str>, at: Instant) -> Option<CellIdx> {
@@ -169,8 +185,7 @@ impl Schedule {
     }
 
     fn child(&self, position: usize) -> Option<&Price> {
-        self.windows.get(position).map(|window| &window.price).or_else(|| {
-            if position == self.windows.len() { self.otherwise.as_deref() } else { None }
-        })
+        let otherwise = self.otherwise.as_deref().filter(|_| position == self.windows.len());
+        self.windows.get(position).map(|window| &window.price).or(otherwise)
     }
 }

@@ -1,6 +1,10 @@
 //! Tables over all prices: boundaries, zero, flat amounts, blocks, and what other billing systems assert of the same
 //! prices (cases named by the id under which their figure was transcribed).
 
+mod cells;
+mod per_event;
+mod schedule;
+
 use super::*;
 use crate::decimal::Decimal;
 
@@ -30,8 +34,12 @@ fn tiers(rows: &[&str]) -> Tiers {
     Tiers::new(tiers.collect()).unwrap()
 }
 
+fn amount(text: &str) -> Amount {
+    Amount::from_decimal(Decimal::parse(text.as_bytes()).unwrap()).unwrap()
+}
+
 fn check(price: &Price, rows: &[(&str, &str)]) {
-    let Some(CellPrice::Cumulative(price)) = price.in_cell(CellIdx::NONE) else { panic!("a cumulative price") };
+    let Some(Leaf::Cumulative(price)) = price.leaf(CellIdx::ONLY) else { panic!("a cumulative price") };
     for (used, expected) in rows {
         let exact = price.exact(quantity(used)).unwrap();
         let amount = exact.round().unwrap();
@@ -93,41 +101,83 @@ fn volume() {
 
 #[test]
 fn package() {
-    let price = |partial| Price::Package(Package { size: quantity("1000"), amount: unit_amount("2"), partial });
+    let price =
+        |partial| Price::Package(Package { size: quantity("1000"), amount: unit_amount("2"), partial, unit: UNIT });
     check(&price(PartialBlock::Up), &[("0", "0"), ("0.001", "2"), ("1000", "2"), ("1000.001", "4")]);
     check(&price(PartialBlock::Down), &[("999.999", "0"), ("1000", "2"), ("1999", "2")]);
     check(&price(PartialBlock::Prorate), &[("1", "0.002"), ("1500", "3"), ("-1", "0")]);
 }
 
 #[test]
-fn dynamic() {
-    let price = Dynamic { multiplier: unit_amount("1.2") };
-    let own = Amount::from_decimal(Decimal::parse(b"0.000000000000000003").unwrap()).unwrap();
-    assert_eq!(price.exact(own).unwrap().round().unwrap().to_string(), "0.000000000000000004");
+fn stairstep() {
+    let price = |rows: &[&str]| Price::Stairstep(Stairstep { tiers: tiers(rows), unit: UNIT });
+    let steps = price(&["10 0 50 -", "20 0 90 -", "- 0 120 -"]);
+    check(&steps, &[("0", "50"), ("10", "50"), ("10.001", "90"), ("20", "90"), ("21", "120"), ("-4", "50")]);
+    check(&price(&["- 0 7 -"]), &[("0", "7"), ("1000000", "7")]);
+    check(&price(&["3 0 0 -", "- 0 5 -"]), &[("0", "0"), ("3", "0"), ("3.001", "5")]);
 }
 
 #[test]
-fn matrix() {
-    let cell = |when: &[&str], amount| MatrixCell {
-        when: when.iter().map(ToString::to_string).collect(),
-        price: Price::Unit(Unit { unit_amount: unit_amount(amount), per: quantity("1"), unit: UNIT }),
+fn graduated_percentage() {
+    let price = Price::GraduatedPercentage(Graduated { tiers: tiers(&["1000 0.02 3 -", "- 0.01 5 -"]), unit: UNIT });
+    check(&price, &[("0", "3"), ("100", "5"), ("1000", "23"), ("1000.001", "28.00001"), ("2000", "38")]);
+    let Some(Leaf::Cumulative(price)) = price.leaf(CellIdx::ONLY) else { panic!("cumulative") };
+    let kinds: Vec<_> = price.lines(quantity("1500")).unwrap().iter().map(|line| (line.kind, line.tier)).collect();
+    let (rate, flat) = (LineKind::Percentage, LineKind::Flat);
+    assert_eq!(kinds, [(rate, Some(1)), (flat, Some(1)), (rate, Some(2)), (flat, Some(2))]);
+}
+
+#[test]
+fn capacity() {
+    let tier = |seats: Option<i128>, storage: Option<i128>, flat: &str| CapacityTier {
+        up_to: [seats, storage].map(|bound| bound.map(Quantity::from_scaled)).to_vec(),
+        flat_amount: amount(flat),
     };
-    let dimensions = || {
-        let dimension = |name: &str, slot| crate::catalog::Dimension { name: name.to_owned(), slot };
-        vec![dimension("region", 0), dimension("size", 1)]
-    };
-    let cells = || vec![cell(&["eu", "s"], "1"), cell(&["eu", "l"], "2")];
-    let closed = Matrix::new(dimensions(), cells(), None).unwrap();
-    let open = Matrix::new(dimensions(), cells(), Some(cell(&[], "9").price)).unwrap();
-    for (values, in_closed, in_open) in [
-        ([Some("eu"), Some("l")], Some(CellIdx(1)), Some(CellIdx(1))),
-        ([Some("us"), Some("l")], None, Some(CellIdx::OTHERWISE)),
-        ([Some("eu"), None], None, Some(CellIdx::OTHERWISE)),
+    let resources = || vec!["seats".to_owned(), "storage".to_owned()];
+    let tiers = vec![tier(Some(5), Some(100), "10"), tier(Some(20), None, "25"), tier(None, None, "60")];
+    let price = Capacity::new(resources(), tiers).unwrap();
+    for (seats, storage, number, expected) in [
+        (0, 0, 1, "10"),
+        (5, 100, 1, "10"),
+        (6, 0, 2, "25"),
+        (0, 101, 2, "25"),
+        (20, 1_000_000, 2, "25"),
+        (21, 0, 3, "60"),
     ] {
-        assert_eq!((closed.cell(&values), open.cell(&values)), (in_closed, in_open), "{values:?}");
+        let quantities = [seats, storage].map(Quantity::from_scaled);
+        assert_eq!(price.exact(&quantities).unwrap().round().unwrap(), amount(expected), "{seats} {storage}");
+        assert_eq!(price.reached(&quantities).0, number, "{seats} {storage}");
+        let sum = price.lines(&quantities).iter().try_fold(Amount::ZERO, |sum, line| sum.checked_add(line.amount));
+        assert_eq!(sum.unwrap(), amount(expected));
     }
-    assert_eq!(Matrix::new(dimensions(), vec![cell(&["eu"], "1")], None), Err(0));
-    assert_eq!(Matrix::new(dimensions(), vec![cell(&["eu", "s"], "1"), cell(&["eu", "s"], "2")], None), Err(1));
+    assert_eq!(price.at_zero(), amount("10"));
+    for (tiers, valid) in [
+        (vec![], false),
+        (vec![tier(None, None, "1")], true),
+        (vec![tier(Some(1), None, "1")], false),
+        (vec![tier(None, None, "1"), tier(None, None, "2")], false),
+        (vec![CapacityTier { up_to: vec![None], flat_amount: Amount::ZERO }], false),
+    ] {
+        assert_eq!(Capacity::new(resources(), tiers.clone()).is_some(), valid, "{tiers:?}");
+    }
+}
+
+/// A converted or time-weighted quantity counts finer: the price is the same.
+#[test]
+fn finer_units_price_the_same() {
+    let factor = 3_600_000_000;
+    let fine = |quantity: Quantity| Quantity::from_scaled(quantity.scaled() * factor);
+    let coarse = tiers(&["100 0.5 2 10", "- 0.3 0 -"]);
+    let finer =
+        coarse.as_slice().iter().map(|tier| Tier { up_to: tier.up_to.map(fine), per: tier.per.map(fine), ..*tier });
+    let finer = Tiers::new(finer.collect()).unwrap();
+    for used in ["0", "0.001", "99.999", "100", "100.001", "12345.678"] {
+        let used = quantity(used);
+        let price = |tiers: &Tiers, unit, used| Graduated { tiers: tiers.clone(), unit }.exact(used).unwrap().round();
+        assert_eq!(price(&coarse, UNIT, used), price(&finer, UNIT * factor, fine(used)), "{used:?}");
+        let price = |tiers: &Tiers, unit, used| Volume { tiers: tiers.clone(), unit }.exact(used).unwrap().round();
+        assert_eq!(price(&coarse, UNIT, used), price(&finer, UNIT * factor, fine(used)), "{used:?}");
+    }
 }
 
 #[test]

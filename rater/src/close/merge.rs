@@ -7,7 +7,7 @@ use std::sync::Arc;
 use weir_model::aggregation::{Aggregation, Frame, Series};
 use weir_model::bucket::BucketState;
 use weir_model::catalog::{AllowanceScope, ChargeIdx};
-use weir_model::charge::{Measured, Rule, Terms};
+use weir_model::charge::{Measured, Rule, Terms, meter_of};
 use weir_model::number::{Amount, Overflow, Quantity};
 use weir_model::price::{CellIdx, Leaf};
 use weir_model::rated::{BucketTotal, CustomerPeriod, OpenedBucket, Segment, SettlementRow};
@@ -36,6 +36,8 @@ pub struct BucketName {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct SeriesName {
     of: u32,
+    /// The first segment that shares it.
+    since: u32,
     /// The one bucket that has it, if it does not outlast buckets.
     bucket: Option<(u32, Instant)>,
     group: Vec<String>,
@@ -114,6 +116,7 @@ impl Customers {
             let stretch = shard.subjects.stretches.get(at(group.key.stretch)).filter(|_| group.key.stretch != NONE);
             let name = SeriesName {
                 of: group.key.of,
+                since: group.key.since,
                 bucket: stretch.map(|stretch| (stretch.segment, stretch.period.start)),
                 group: combo.group.iter().map(ToString::to_string).collect(),
                 cell: combo.cell,
@@ -257,14 +260,15 @@ impl Parts {
         if let BucketState::Series { quantity, opening } = &mut state {
             (*quantity, *opening) = self.series_quantity(plan, name, &terms)?;
         }
-        total.amount = match (&state, rule.leaf(0)?) {
-            // The sum of amounts that each event has for itself.
-            (BucketState::Sum(_), Leaf::PerEvent(_)) => amounts,
-            _ => state.amount(&rule, &first.frames)?,
-        };
         total.measured = match &state {
             BucketState::Sum(quantity) => Measured::One(*quantity),
             state => state.measured(&first.frames)?,
+        };
+        total.amount = match (&state, rule.leaf(0)?) {
+            // The sum of amounts that each event has for itself.
+            (BucketState::Sum(_), Leaf::PerEvent(_)) => amounts,
+            (BucketState::Events(_), _) => state.amount(&rule, &first.frames)?,
+            _ => rule.amount(&total.measured)?,
         };
         total.without_usage = state.amount_without_usage(&rule)?;
         Ok(total)
@@ -283,7 +287,8 @@ impl Parts {
             weir_model::aggregation::Carry::Over => None,
             weir_model::aggregation::Carry::Bucket => Some((name.segment, name.period.start)),
         };
-        let key = SeriesName { of: of.number, bucket, group: name.group.clone(), cell: name.cell };
+        let since = plan.series_since(self.owner, name.segment, of.number);
+        let key = SeriesName { of: of.number, since, bucket, group: name.group.clone(), cell: name.cell };
         let counters = self.series.get(&key).into_iter().flat_map(BTreeMap::values);
         let (mut quantity, mut opening) = (Quantity::ZERO, Quantity::ZERO);
         for series in counters {
@@ -313,9 +318,11 @@ fn share_allowances(plan: &RatingPlan, segment: &mut Segment) -> Result<(), Over
             let used = charge.converted(bucket.quantity(), unit_of(charge, bucket)?)?;
             weights.push(used.max(Quantity::ZERO).scaled().unsigned_abs());
         }
-        let shares = share(first.terms.allowance.scaled(), &weights);
-        for (bucket, share) in buckets.iter_mut().zip(shares) {
-            let terms = Terms { allowance: Quantity::from_scaled(share), ..(*bucket.terms).clone() };
+        let step = charge.allowance_step(meter_of(plan.catalog(), charge))?;
+        let steps = first.terms.allowance.scaled().checked_div(step).ok_or(Overflow)?;
+        for (bucket, share) in buckets.iter_mut().zip(share(steps, &weights)) {
+            let allowance = Quantity::from_scaled(share.checked_mul(step).ok_or(Overflow)?);
+            let terms = Terms { allowance, ..(*bucket.terms).clone() };
             bucket.amount = Rule { charge, cell: bucket.cell, terms: &terms }.amount(&bucket.measured)?;
             bucket.terms = Arc::new(terms);
         }

@@ -94,7 +94,15 @@ fn add_owed(close: &Close<'_>, periods: &mut [CustomerPeriod]) -> Result<(), Ove
         let owner = periods.get(i).and_then(|period| period.declared).map_or(Owner::Itself, Owner::Declared);
         let whole = plan.segments(owner).iter().position(|segment| segment.periods.period_at(period.start) == period);
         let number = whole.and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
-        let owed = silent::owed(plan, (owner, number), &period, charge)?;
+        let mut owed = silent::owed(plan, (owner, number), &period, charge)?;
+        if let Some(bucket) = &mut owed {
+            // A pool is active all the time, whoever joins or leaves.
+            let terms = Terms { part: Fraction::WHOLE, ..(*bucket.terms).clone() };
+            let rule = Rule { charge: plan.charge(charge).1, cell: bucket.cell, terms: &terms };
+            bucket.amount = rule.amount_without_usage()?;
+            bucket.without_usage = bucket.amount;
+            bucket.pool = Some(PoolTotal { quantity: Quantity::ZERO, amount: bucket.amount });
+        }
         if let Some(segment) = periods.get_mut(i).and_then(|period| period.segments.get_mut(j)) {
             segment.buckets.extend(owed);
             segment.buckets.sort_by(|a, b| (a.charge, &a.group, a.cell).cmp(&(b.charge, &b.group, b.cell)));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use weir_model::catalog::{Allowance, AllowanceScope, ChargeIdx};
-use weir_model::charge::{Rule, Terms};
+use weir_model::charge::{Rule, Terms, meter_of};
 use weir_model::number::{Amount, Overflow, Quantity};
 use weir_model::price::CellIdx;
 use weir_model::rated::{BucketTotal, SettlementRow};
@@ -105,6 +105,10 @@ pub(super) fn roll(
         let places = chains.buckets.get(&(chain.clone(), period)).map_or(&[][..], Vec::as_slice);
         let used = used(shards, plan, places)?;
         let left = granted.checked_sub(used)?.max(Quantity::ZERO).min(most);
+        // What is less than the meter's last decimal stays.
+        let step = charge.allowance_step(meter_of(plan.catalog(), charge))?;
+        let rest = left.scaled().checked_rem(step).ok_or(Overflow)?;
+        let left = left.checked_sub(Quantity::from_scaled(rest))?;
         allowances.set(chain.clone(), start, granted.checked_sub(left)?);
         regrant(shards, plan, places, (granted.checked_sub(left)?, &mut rows))?;
         let Some((next, next_period)) = next_link(plan, owner, &chain, &period) else { continue };

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use weir_model::aggregation::{Aggregation, Carry, LevelValues};
+use weir_model::catalog::ChargeIdx;
 use weir_model::number::{Overflow, Quantity};
 use weir_model::rated::{OpenedBucket, SettlementRow};
 use weir_model::time::Instant;
@@ -35,11 +36,10 @@ pub fn seal(shards: &mut [Shard], plan: &Arc<RatingPlan>, through: Instant) -> R
         let opened = shard.buckets.as_slice().iter().skip(first);
         sealed.opened.extend(opened.map(|bucket| (shard.number, shard.describe(bucket.key()))));
     }
-    let before = shards.iter().filter_map(|shard| shard.sealed_through).max();
+    let before = shards.first().and_then(Shard::sealed_through);
     sealed.adjustments = rollover::roll(shards, plan, (before, through))?;
     for shard in shards.iter_mut() {
-        shard.sealed_before = before;
-        shard.sealed_through = Some(through.max(before.unwrap_or(through)));
+        shard.seals.push(through.max(before.unwrap_or(through)));
     }
     Ok(sealed)
 }
@@ -88,10 +88,14 @@ impl Shard {
             }
             let owner = Subjects::owner(self.subjects.customers.get(at(customer)).expect("stretches have a customer"));
             let charges = plan.catalog().plans.get(plan.segment(owner, here.segment).plan.at());
-            for &charge in charges.map_or(&[][..], |plan| plan.charges.as_slice()) {
-                if plan.charge(charge).0.series.is_none_or(|series| series.number != of) {
-                    continue;
-                }
+            let charges = charges.map_or(&[][..], |plan| plan.charges.as_slice()).iter();
+            let shares = |charge: &&ChargeIdx| plan.charge(**charge).0.series.is_some_and(|series| series.number == of);
+            let mut sharing = charges.filter(shares).peekable();
+            // A plan without the charge ends the level.
+            if sharing.peek().is_none() {
+                return Ok(());
+            }
+            for &charge in sharing {
                 let (stretch, charge) = self.home(plan, stretch, charge);
                 let key = BucketKey { stretch, charge, combo };
                 let begins = self.subjects.stretches.get(at(stretch)).expect("just found").active.start;

@@ -12,9 +12,9 @@ use weir_model::rated::{BucketTotal, CustomerPeriod, Segment};
 use weir_model::time::{Instant, Period};
 
 use super::totals::{counts, just_before};
-use super::{Close, merge};
+use super::{Close, Identity, merge};
 use crate::at;
-use crate::plan::{Owner, RatingPlan};
+use crate::plan::{Owner, RatingPlan, SegmentPlan};
 
 /// Appends what active ungrouped charges owe without usage, where there is no bucket, and sorts. A pool owes once, for
 /// all: see [`pool`](super::pool).
@@ -66,41 +66,57 @@ pub(super) fn owed(
 }
 
 /// Adds the periods in which a declared customer used nothing but owes something: all since its `starts_on`; for a customer
-/// without one, the last that this close seals.
+/// without one, those that were the last when a close sealed them.
 pub(super) fn add(close: &Close<'_>, periods: &mut Vec<CustomerPeriod>) -> Result<(), Overflow> {
     let mut known = used_periods(close);
     known.extend(periods.iter().filter_map(|period| Some((period.declared?, period.period.start, period.period.end))));
     let plan = Arc::clone(&close.plan);
+    let seals = close.shards.first().map_or(&[][..], |shard| shard.seals.as_slice());
     for (number, customer) in (0_u32..).map(CustomerIdx).zip(&plan.catalog().customers) {
         let owner = Owner::Declared(number);
         for segment in plan.segments(owner).iter().filter(|segment| plan.owes_anything(segment.plan)) {
-            let last = just_before(close.through.min(segment.span.end));
-            let mut period = if segment.span.start > Instant::from_micros(i64::MIN) {
-                segment.periods.period_at(segment.span.start)
-            } else {
-                let latest = segment.periods.period_at(last);
-                let sealed = latest.end <= close.through;
-                if sealed { latest } else { segment.periods.period_at(just_before(latest.start)) }
+            let due = match customer.starts_on {
+                Some(_) => sealed_periods(segment, close.through),
+                None => seals.iter().filter_map(|through| last_sealed(segment, *through)).collect(),
             };
-            while period.end <= close.through && period.start < segment.span.end {
+            for period in due {
                 if known.insert((number, period.start, period.end)) {
                     periods.push(merge::whole_period(close, owner, &customer.id, period)?);
                 }
-                period = segment.periods.next(&period);
             }
         }
     }
     Ok(())
 }
 
-/// Which declared customers have usage in which periods.
+/// All sealed periods of a segment that has a start.
+fn sealed_periods(segment: &SegmentPlan, through: Instant) -> Vec<Period> {
+    let mut sealed = Vec::new();
+    let mut period = segment.periods.period_at(segment.span.start);
+    while period.end <= through && period.start < segment.span.end {
+        sealed.push(period);
+        period = segment.periods.next(&period);
+    }
+    sealed
+}
+
+/// The last period that a close sealed, if the segment was active in it.
+fn last_sealed(segment: &SegmentPlan, through: Instant) -> Option<Period> {
+    let open = segment.periods.period_at(through);
+    let last = segment.periods.period_at(just_before(open.start));
+    (segment.span.start < last.end && last.start < segment.span.end).then_some(last)
+}
+
+/// Which declared customers that are not merged have usage in which periods.
 fn used_periods(close: &Close<'_>) -> BTreeSet<(CustomerIdx, Instant, Instant)> {
     let mut known = BTreeSet::new();
     for shard in close.shards.iter().filter(|_| !close.catalog().customers.is_empty()) {
         for bucket in shard.buckets.as_slice().iter().filter(|bucket| counts(shard, bucket)) {
             let stretch = shard.subjects.stretches.get(at(bucket.key().stretch));
             let customer = stretch.and_then(|stretch| shard.subjects.customers.get(at(stretch.customer)));
-            if let (Some(stretch), Some(declared)) = (stretch, customer.and_then(|customer| customer.declared)) {
+            if let (Some(stretch), Some(declared)) = (stretch, customer.and_then(|customer| customer.declared))
+                && !close.spread.contains(&Identity::Declared(declared))
+            {
                 known.insert((declared, stretch.period.start, stretch.period.end));
             }
         }

@@ -25,7 +25,7 @@ pub struct CompiledCharge {
     feels_part: bool,
     /// Whether its buckets must be looked at together at a close, whoever has them.
     pub settles: bool,
-    /// Charges with the same number share their customers' series. `None`: the charge has none.
+    /// Charges of plans that follow one another share series of one number. `None`: the charge has none.
     pub series: Option<SeriesOf>,
     /// By version, then by cell.
     versions: Vec<Vec<CompiledCell>>,
@@ -36,7 +36,7 @@ pub struct CompiledCharge {
 /// What a charge's series are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeriesOf {
-    /// The same for all charges of the same meter, filter, groups and cells.
+    /// The same for all charges of the same name, meter, filter, groups and cells.
     pub number: u32,
     /// Whether a series outlasts its bucket.
     pub carry: Carry,
@@ -74,6 +74,8 @@ struct CompiledCell {
     curve: Option<Curve>,
     /// P(0) of a whole period.
     at_zero: Amount,
+    /// Whether events must bring amounts of their own.
+    dynamic: bool,
 }
 
 /// Compiles all charges.
@@ -126,6 +128,11 @@ impl CompiledCharge {
     /// The curve of a cell's price, if it has one.
     pub fn curve(&self, version: u32, cell: CellIdx) -> Option<&Curve> {
         self.cell(version, cell)?.curve.as_ref()
+    }
+
+    /// Whether the price in a cell asks for the events' own amounts.
+    pub fn is_dynamic(&self, version: u32, cell: CellIdx) -> bool {
+        self.cell(version, cell).is_some_and(|cell| cell.dynamic)
     }
 
     /// P(0) in a cell, for a whole period.
@@ -194,7 +201,8 @@ fn series_of(charge: &Charge, aggregation: Aggregation, known: &mut HashMap<Stri
         _ => return None,
     };
     let cells: Vec<_> = charge.versions.iter().filter(|version| version.price.cells() > 1).collect();
-    let what = format!("{:?} {:?} {:?} {cells:?}", charge.meter, charge.filter, charge.group_by);
+    let Charge { name, meter, filter, group_by, .. } = charge;
+    let what = format!("{name:?} {meter:?} {filter:?} {group_by:?} {cells:?}");
     let next = crate::next_index(known.len());
     Some(SeriesOf { number: *known.entry(what).or_insert(next), carry })
 }
@@ -209,7 +217,7 @@ fn cells(charge: &Charge, price: &Price) -> Vec<CompiledCell> {
             }
             _ => None,
         };
-        CompiledCell { curve, at_zero: at_zero(price) }
+        CompiledCell { curve, at_zero: at_zero(price), dynamic: matches!(price, Price::Dynamic(_)) }
     };
     price.leaves().into_iter().map(compile).collect()
 }

@@ -118,6 +118,19 @@ impl RatingPlan {
         links.get(&charge).map(|charge| (before, *charge))
     }
 
+    /// The first of the segments before and up to this one that all have a charge with the series `of`: a plan without it
+    /// ends a level.
+    pub fn series_since(&self, owner: Owner, segment: u32, of: u32) -> u32 {
+        let has = |segment: &SegmentPlan| {
+            let plan = self.catalog().plans.get(segment.plan.at());
+            let charges = plan.map_or(&[][..], |plan| plan.charges.as_slice());
+            charges.iter().any(|charge| self.charge(*charge).0.series.is_some_and(|series| series.number == of))
+        };
+        let before = self.segments(owner).iter().take(crate::at(segment)).rev();
+        let unbroken = before.take_while(|segment| has(segment)).count();
+        segment.saturating_sub(u32::try_from(unbroken).unwrap_or(0))
+    }
+
     /// The charge of the next segment that goes on in a charge's buckets of `period`.
     pub fn continued_in(&self, owner: Owner, segment: u32, period: &Period, charge: ChargeIdx) -> Option<(u32, ChargeIdx)> {
         let after = segment.checked_add(1)?;

@@ -77,17 +77,21 @@ impl Shard {
             Partial::Yes => self.home(plan, place.stretch, charge),
         };
         let (compiled, charge) = plan.charge(index);
-        if self.sealed_through.is_some_and(|through| place.period_end <= through)
-            && charge.late_policy == LatePolicy::Refuse
-        {
-            return Selected::LateRefused;
-        }
         let version = match charge.versions.len() {
             1 => 0,
             _ => charge.version_at(self.subjects.stretches.get(at(stretch)).map_or(event.time(), |s| s.active.start)),
         };
         let chosen = Chosen { index, version, compiled, charge, group_by: &resource.group_by };
         let Some((combo, cell)) = self.combo(plan, &chosen, event, bytes) else { return Selected::NoCell(value) };
+        // An event without the amount that its price asks for is not selected.
+        if compiled.is_dynamic(version, cell) && !event.brings_own(resource) {
+            return Selected::No;
+        }
+        if self.sealed_through().is_some_and(|through| place.period_end <= through)
+            && charge.late_policy == LatePolicy::Refuse
+        {
+            return Selected::LateRefused;
+        }
         let key = BucketKey { stretch, charge: index, combo };
         Selected::Usage(Usage {
             event: next_index(event.i),

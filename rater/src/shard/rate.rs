@@ -127,7 +127,7 @@ impl Shard {
         let (compiled, _) = plan.charge(usage.key.charge);
         let resource = compiled.first();
         let observation = event.observation(resource, usage.value, plan.key());
-        let group = self.group_of(compiled, usage.key).ok_or(Overflow)?;
+        let group = self.group_of(plan, compiled, usage.key).ok_or(Overflow)?;
         let counter = resource.series.and_then(|slot| event.text(slot)).unwrap_or_default();
         let effect = self.series.effect(group, counter, resource.aggregation, &observation)?;
         let changes = self.changes(plan, group, &effect, number)?;
@@ -225,7 +225,7 @@ impl Shard {
         let (compiled, charge) = plan.charge(key.charge);
         let terms = self.terms(plan, key);
         let rule = Rule { charge, cell: self.combos.get(key.combo).cell, terms: &terms };
-        let group = self.group_of(compiled, key);
+        let group = self.group_of(plan, compiled, key);
         let mut state = BucketState::new(&rule, &compiled.aggregations())?;
         if let (Some(group), Aggregation::WeightedSum(weighted)) = (group, compiled.first().aggregation) {
             let opening = self.series.opening(group, weighted.values, &terms.active)?;
@@ -256,9 +256,12 @@ impl Shard {
     }
 
     /// The series that a bucket's usage belongs to; entered if it is new. `None`: the charge has none.
-    fn group_of(&mut self, compiled: &CompiledCharge, key: BucketKey) -> Option<u32> {
-        let customer = self.subjects.stretches.get(at(key.stretch))?.customer;
-        Some(self.series.group(compiled.series?, customer, key))
+    fn group_of(&mut self, plan: &RatingPlan, compiled: &CompiledCharge, key: BucketKey) -> Option<u32> {
+        let of = compiled.series?;
+        let stretch = self.subjects.stretches.get(at(key.stretch))?;
+        let owner = Subjects::owner(self.subjects.customers.get(at(stretch.customer))?);
+        let since = plan.series_since(owner, stretch.segment, of.number);
+        Some(self.series.group(of, (stretch.customer, since), key))
     }
 }
 

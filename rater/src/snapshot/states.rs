@@ -275,7 +275,8 @@ fn read_event(from: &mut Reader<'_>) -> Result<OrderedEvent, SnapshotError> {
 
 pub(super) fn write_series(out: &mut Writer, groups: &[Group]) {
     out.all(groups, |out, group| {
-        for number in [group.key.customer, group.key.of, group.key.stretch, group.key.combo] {
+        let GroupKey { customer, of, since, stretch, combo } = group.key;
+        for number in [customer, of, since, stretch, combo] {
             out.u32(number);
         }
         out.list(group.counters.len(), group.counters.iter(), |out, (counter, series)| {
@@ -288,7 +289,8 @@ pub(super) fn write_series(out: &mut Writer, groups: &[Group]) {
 
 pub(super) fn read_series(from: &mut Reader<'_>) -> Result<SeriesTable, SnapshotError> {
     let groups = from.list(|from| {
-        let key = GroupKey { customer: from.u32()?, of: from.u32()?, stretch: from.u32()?, combo: from.u32()? };
+        let (customer, of, since) = (from.u32()?, from.u32()?, from.u32()?);
+        let key = GroupKey { customer, of, since, stretch: from.u32()?, combo: from.u32()? };
         let counters = from.list(|from| {
             let counter: Box<str> = from.text()?.into();
             Ok((counter, Series::from_events(from.list(read_event)?)))

@@ -79,7 +79,7 @@ fn document(line: &str) -> Result<Document> {
         number: text("/number")?,
         customer: text("/customer/id")?,
         customer_name: text("/customer/name")?,
-        plan: text("/plan")?,
+        plan: text("/segments/0/plan")?,
         total: text("/total")?,
         currency: text("/currency")?,
         is_credit: text("/kind")? == "credit_note",

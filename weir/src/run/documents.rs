@@ -68,9 +68,13 @@ impl<'a> Documents<'a> {
         if close.is_repeated() {
             close.for_each(|period| closing.revisit(period))?;
         }
+        // Every document of several closes is written, since their sums are taken of them.
+        let all = remember == Remember::Lines || close.is_repeated();
         close.for_each(|period| {
             if let Some(document) = closing.bill(period)? {
-                kept.add(&document.write()?)?;
+                if all || only.is_none_or(|only| only == period.customer) {
+                    kept.add(&document.write()?)?;
+                }
                 progress.count();
             }
             anyhow::Ok(())

@@ -20,6 +20,8 @@ use weir_rater::close::{Close, Sealed};
 use super::reassembly::Sink;
 use crate::cli::RunArgs;
 use crate::failure::invalid;
+use crate::files::Sources;
+use crate::kept_catalog;
 use crate::report::Report;
 
 /// Name of the report in the output folder; its presence tells a folder that `--force` may replace.
@@ -40,7 +42,11 @@ impl Sink for Output {
 
 impl Output {
     /// Prepares the folder that `--out` names; `None` without it.
-    pub fn create(args: &RunArgs, catalog: &Arc<Catalog>, inputs: &[String]) -> Result<Option<Output>> {
+    pub fn create(
+        args: &RunArgs,
+        (catalog, sources): (&Arc<Catalog>, &Sources),
+        inputs: &[String],
+    ) -> Result<Option<Output>> {
         let Some(target) = &args.out else { return Ok(None) };
         check_target(target, args.force)?;
         let parent = match target.parent() {
@@ -53,6 +59,7 @@ impl Output {
             .prefix(&format!(".{name}.partial-"))
             .tempdir_in(parent)
             .map_err(|error| invalid(format!("cannot write beside {}: {error}", target.display())))?;
+        kept_catalog::write(staging.path(), sources)?;
         let contents = if args.no_archive { Contents::TotalsOnly } else { Contents::Everything };
         let settings = ArchiveSettings { contents, ..ArchiveSettings::default() };
         let archive = Archive::create(staging.path(), Arc::clone(catalog), settings, inputs.to_vec())?;

@@ -1,12 +1,13 @@
 //! From the catalog's text to [`Catalog`].
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use num_traits::{One, Zero};
 
 use super::super::calendar::{Cycle, Proration, first_instant, instant};
 use super::super::number::{Exact, Mode, minor_decimals, scaled};
+use super::super::price::Price;
 use super::super::price::per_event::EventRounding;
 use super::{
     Aggregation, Allowance, Catalog, Charge, Conversion, Customer, LatePolicy, Level, Meter, Path, Plan, Readings,
@@ -204,10 +205,12 @@ impl Reader<'_> {
                 .collect::<Result<Vec<_>>>()?,
             _ => bail!("a charge has either meter or meters"),
         };
+        let versions = self.versions(&charge.price)?;
+        check_capacity(&meters, &versions)?;
         Ok(Charge {
             name: charge.name.clone(),
             meters,
-            versions: self.versions(&charge.price)?,
+            versions,
             filter: charge.filter.clone(),
             group_by: charge.group_by.clone(),
             conversion: charge.conversion.as_ref().map(read_conversion).transpose()?,
@@ -306,6 +309,21 @@ impl Reader<'_> {
     }
 }
 
+/// A capacity bounds its charge's meters; every other price has one meter.
+fn check_capacity(meters: &[(String, usize)], versions: &[Version]) -> Result<()> {
+    for version in versions {
+        match &version.price {
+            Price::Capacity(tiers) => {
+                let mut names = tiers.iter().flat_map(|tier| tier.up_to.keys());
+                let unknown = names.find(|name| !meters.iter().any(|(meter, _)| meter == *name));
+                ensure!(unknown.is_none() && !meters.is_empty(), "a bound of {unknown:?}, which is no meter");
+            }
+            _ => ensure!(meters.len() == 1, "several meters need a capacity"),
+        }
+    }
+    Ok(())
+}
+
 fn read_conversion(conversion: &source::Conversion) -> Result<Conversion> {
     let factor = match (&conversion.divide, &conversion.multiply) {
         (Some(divide), None) => divide.exact()?.recip(),
@@ -334,4 +352,3 @@ fn read_allowance(allowance: &source::Allowance) -> Result<Allowance> {
 fn read_round(round: &source::Round) -> Result<EventRounding> {
     Ok(EventRounding { scale: round.scale, mode: Mode::parse(round.mode.as_deref().unwrap_or("half_away"))? })
 }
-

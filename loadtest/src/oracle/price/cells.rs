@@ -1,8 +1,10 @@
 //! Matrix and schedule: which of several prices an event has.
 //!
-//! Owns: the choice of a leaf and its number, depth first in the order of the catalog, `otherwise` last. Does not own: the leaf's
-//! price. Local wall-clock time decides about windows: the repeated hour of a clock change matches twice, the skipped one never.
+//! Owns: the choice of a leaf and its number, depth first in the order of the catalog, `otherwise` last. Does not own:
+//! the leaf's price. Local wall-clock time decides about windows: the repeated hour of a clock change matches twice,
+//! the skipped one never.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
@@ -130,12 +132,12 @@ impl Schedule {
         let minute = i64::from(local.hour()) * 60 + i64::from(local.minute());
         let is_open = |window: &Window| {
             let began = |date: Date| window.days.as_ref().is_none_or(|days| days.contains(&self.day(date)));
-            if window.from == window.to {
-                began(today)
-            } else if window.from < window.to {
-                began(today) && window.from <= minute && minute < window.to
-            } else {
-                (began(today) && window.from <= minute) || (began(yesterday) && minute < window.to)
+            match window.from.cmp(&window.to) {
+                Ordering::Equal => began(today),
+                Ordering::Less => began(today) && window.from <= minute && minute < window.to,
+                Ordering::Greater => {
+                    (began(today) && window.from <= minute) || (began(yesterday) && minute < window.to)
+                }
             }
         };
         let found = self.windows.iter().position(|(window, _)| is_open(window));

@@ -1,12 +1,13 @@
 //! Prices that are sums over events: percentage, increments, dynamic, and a unit price with `round`.
 //!
-//! Owns: the amount of one event. Each price counts its amounts in fractions of one fixed denominator, so that a million events are
-//! summed without a common divisor to look for. Does not own: which version an event has (see `amount`).
+//! Owns: the amount of one event. Each price counts its amounts in fractions of one fixed denominator, so that a
+//! million events are summed without a common divisor to look for. Does not own: which version an event has (see
+//! `amount`).
 
 use num_bigint::BigInt;
 use num_traits::{One, Signed, Zero};
 
-use super::super::number::{AMOUNT_SCALE, Exact, Mode, pow10, round};
+use super::super::number::{AMOUNT_SCALE, Exact, Mode, pow10, round_quotient};
 use super::{Price, Tier};
 
 /// A share of each event's value.
@@ -170,8 +171,7 @@ impl Counter {
         };
         match self.round {
             Some(EventRounding { scale, mode }) => {
-                let exact = Exact::new(amount, self.denominator.clone());
-                round(&exact, scale, mode) * pow10(AMOUNT_SCALE - scale)
+                round_quotient(&(amount * pow10(scale)), &self.denominator, mode) * pow10(AMOUNT_SCALE - scale)
             }
             None => amount,
         }

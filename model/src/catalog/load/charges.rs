@@ -1,32 +1,36 @@
-//! `[[plans.*.charges]]`, and which meter, price and modifiers go together (rating.md 1, 2, 6).
+//! `[[plans.*.charges]]`, and a customer's own prices for them.
 
-use std::sync::Arc;
+mod legality;
+mod modifiers;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::toml_reader::{Item, Report, Table};
-use super::super::{Allowance, AllowanceScope, Charge, ChargeIdx, Dimension, EventRounding, FilterTerm, LatePolicy, Meter, MidPeriod, PlanIdx, Pool, PriceVersion};
+use super::super::{BelowZero, Charge, ChargeIdx, ChargeMeter, Dimension, FilterTerm, Meter, MeterIdx, PlanIdx, Pool};
 use super::meters::Meters;
-use super::prices::{ChargePrice, Prices, positive};
-use super::{ChargePlace, dimensions};
+use super::prices::{ChargePrice, Prices, Terms};
+use super::{ChargePlace, PlacedCurrency};
+use crate::calendar::Cycle;
 use crate::currency::Currency;
-use crate::number::{AMOUNT_SCALE, Quantity};
+use crate::number::Scale;
 use crate::price::Price;
-use crate::rounding::RoundingMode;
+use legality::Legality;
+use modifiers::Modifiers;
 
 /// The plan whose charges are read.
 pub(super) struct PlanOf<'p> {
     pub(super) index: PlanIdx,
     pub(super) name: &'p str,
     pub(super) currency: Option<Currency>,
+    pub(super) cycle: Option<Cycle>,
 }
 
-const ROUNDING_MODES: [(&str, RoundingMode); 4] = [
-    ("half_away", RoundingMode::HalfAway),
-    ("half_even", RoundingMode::HalfEven),
-    ("up", RoundingMode::Up),
-    ("down", RoundingMode::Down),
-];
+/// What a charge measures.
+struct Measured<'m> {
+    first: (MeterIdx, &'m Meter),
+    /// The resources of a capacity charge, by name; empty for `meter`.
+    resources: Vec<(String, MeterIdx, &'m Meter)>,
+}
 
 /// The charge's name, and the charge unless it has errors.
 pub(super) fn read<'a>(
@@ -37,57 +41,52 @@ pub(super) fn read<'a>(
 ) -> Option<(&'a str, Option<(Charge, ChargePlace)>)> {
     let mut table = item.table()?;
     let name = table.required("name", "\"tokens\"").and_then(|item| item.text());
-    let meter_item = table.required("meter", "\"tokens\"");
-    let meter_index = meter_item.and_then(|item| meters.by_name.find(&item, "meter").copied());
-    let meter = meter_index.and_then(|index| Some((index, meters.list.get(index.at())?)));
+    let measured = Measured::read(&mut table, meters);
     let price_item = table.required("price", "\"tokens\"");
-    let price =
-        price_item.as_ref().and_then(|item| prices.of_charge(item, table.report(), meter.map(|(_, meter)| meter)));
-    let modifiers = Modifiers::read(&mut table, meter.map(|(_, meter)| meter));
-    table.unsupported(&["meters", "conversion", "discount", "minimum", "maximum", "pool"]);
-    if let Some(item) = table.optional("late_policy")
-        && let Some(policy) = item.choice(&[
-            ("next_invoice", "next_invoice"),
-            ("credit_or_debit_note", "credit_or_debit_note"),
-            ("refuse", "refuse"),
-        ])
-        && policy != "next_invoice"
-    {
-        item.error(format!("late_policy {policy:?} is not supported by this version"), "use \"next_invoice\"");
-    }
+    let modifiers = Modifiers::read(&mut table, plan);
     let report = table.report();
     table.finish();
+    let terms = match (&measured, &modifiers) {
+        (Some(measured), Some(modifiers)) => measured.terms(modifiers, report),
+        _ => None,
+    };
+    let price = price_item.as_ref().and_then(|item| prices.of_charge(item, terms.as_ref()));
     let name = name?;
     let charge = || {
-        let (meter_index, meter) = meter?;
-        let (ChargePrice { price, name: price_name, mark, currency }, modifiers) = (price?, modifiers?);
+        let (measured, modifiers, terms, price_item) = (measured?, modifiers?, terms?, price_item?);
+        let dimensions = measured.dimensions(&modifiers);
+        let allowance = modifiers.allowance(&terms);
+        let ChargePrice { versions, name: price_name, marks, makeup, currencies } = price?;
+        let ((filter, group_by), further) = dimensions?;
         let charge = Charge {
             name: name.to_owned(),
             hash: stable_hash(plan.name, name),
             plan: plan.index,
-            meter: meter_index,
-            further: Vec::new(),
-            versions: vec![PriceVersion { effective_at: None, mid_period: MidPeriod::NextPeriod, price: Arc::new(price) }],
+            meter: measured.first.0,
+            further,
+            versions,
             price_name,
-            filter: modifiers.filter,
-            group_by: modifiers.group_by,
-            conversion: None,
-            allowance: modifiers.allowance.map(|quantity| Allowance {
-                quantity,
-                rollover_max: None,
-                scope: AllowanceScope::Group,
-            }),
+            filter,
+            group_by,
+            conversion: modifiers.conversion,
+            allowance: allowance?,
             round: modifiers.round,
-            discount: None,
-            minimum: None,
-            maximum: None,
-            pool: Pool::None,
-            late_policy: LatePolicy::NextInvoice,
+            discount: modifiers.discount,
+            minimum: modifiers.minimum,
+            maximum: modifiers.maximum,
+            below_zero: match meters.list.get(measured.first.0.at()) {
+                Some(meter) if meter.allow_negative => BelowZero::IsPriced,
+                _ => BelowZero::IsZero,
+            },
+            pool: modifiers.pool,
+            late_policy: modifiers.late_policy,
         };
-        let place = ChargePlace { charge: item.mark(), price: mark };
-        let legal = Legality { charge: &charge, meter, item, price_item: price_item.as_ref()? };
-        legal.check();
-        check_currency(plan, currency, report);
+        let mut keys = modifiers.marks;
+        keys.push(("price", price_item.mark()));
+        let place = ChargePlace { charge: item.mark(), keys, versions: marks };
+        Legality { charge: &charge, place: &place, makeup: &makeup, plan, meters, report }
+            .check(measured.resources.len());
+        check_currencies(plan, currencies, report);
         Some((charge, place))
     };
     Some((name, charge()))
@@ -103,16 +102,46 @@ pub(super) fn read_override(
 ) -> Option<(Charge, ChargePlace)> {
     let mut table = item.table()?;
     let price_item = table.required("price", "{ model = \"unit\", unit_amount = \"0.01\" }");
-    table.unsupported(&["filter", "group_by", "allowance", "round", "conversion", "discount", "minimum", "maximum"]);
+    table.unsupported(&[
+        "filter",
+        "group_by",
+        "conversion",
+        "allowance",
+        "round",
+        "discount",
+        "minimum",
+        "maximum",
+        "pool",
+        "late_policy",
+    ]);
     let report = table.report();
     table.finish();
     let price_item = price_item?;
     let meter = meters.list.get(charge.meter.at())?;
-    let ChargePrice { price, name, mark, currency } = prices.of_charge(&price_item, report, Some(meter))?;
-    let charge = Charge { plan: plan.index, versions: vec![PriceVersion { effective_at: None, mid_period: MidPeriod::NextPeriod, price: Arc::new(price) }], price_name: name, ..charge.clone() };
-    Legality { charge: &charge, meter, item, price_item: &price_item }.check();
-    check_currency(plan, currency, report);
-    Some((charge, ChargePlace { charge: item.mark(), price: mark }))
+    let terms = Terms {
+        scale: meter.scale,
+        unit: charge.priced_unit(meter).ok()?,
+        dimensions: Some(&meter.dimensions),
+        resources: resources(charge, meters),
+    };
+    let ChargePrice { versions, name, marks, makeup, currencies } = prices.of_charge(&price_item, Some(&terms))?;
+    if charge.pool == Pool::Account {
+        item.error("a pooled charge has one price for all that share it", "leave out the override, or the `pool`");
+    }
+    let charge = Charge { plan: plan.index, versions, price_name: name, ..charge.clone() };
+    let place = ChargePlace { charge: item.mark(), keys: vec![("price", price_item.mark())], versions: marks };
+    let resources = terms.resources.map_or(0, |resources| resources.len());
+    Legality { charge: &charge, place: &place, makeup: &makeup, plan, meters, report }.check(resources);
+    check_currencies(plan, currencies, report);
+    Some((charge, place))
+}
+
+/// The resources of a capacity charge, with the scale of each.
+fn resources(charge: &Charge, meters: &Meters) -> Option<Vec<(String, Scale)>> {
+    let Price::Capacity(capacity) = &*charge.versions.first()?.price else { return None };
+    let own = std::iter::once(charge.meter).chain(charge.further.iter().map(|further| further.meter));
+    let scales = own.filter_map(|meter| Some(meters.list.get(meter.at())?.scale));
+    Some(capacity.resources.iter().cloned().zip(scales).collect())
 }
 
 /// Hash of plan and charge name: the same in every run, whatever else the catalog holds.
@@ -120,127 +149,88 @@ fn stable_hash(plan: &str, charge: &str) -> u64 {
     xxh3_64([plan.as_bytes(), &[0], charge.as_bytes()].concat().as_slice())
 }
 
-struct Modifiers {
-    filter: Vec<FilterTerm>,
-    group_by: Vec<Dimension>,
-    allowance: Option<Quantity>,
-    round: Option<EventRounding>,
-}
-
-impl Modifiers {
-    fn read(table: &mut Table<'_>, meter: Option<&Meter>) -> Option<Modifiers> {
-        let (filter, group_by) = (table.optional("filter"), table.optional("group_by"));
-        let allowance = table.optional("allowance");
-        let round = table.optional("round").map_or(Some(None), |item| read_round(&item).map(Some));
-        let report = table.report();
-        // Without a meter its dimensions and scale are not known; it has an error of its own.
-        let meter = meter?;
-        let filter = filter.map_or(Some(Vec::new()), |item| dimensions::filter(&item, &meter.dimensions));
-        let group_by = group_by.map_or(Some(Vec::new()), |item| dimensions::group_by(&item, &meter.dimensions));
-        let allowance = allowance.map_or(Some(None), |item| read_allowance(&item, meter, report).map(Some));
-        Some(Modifiers { filter: filter?, group_by: group_by?, allowance: allowance?, round: round? })
-    }
-}
-
-fn read_allowance(item: &Item<'_>, meter: &Meter, report: &Report) -> Option<Quantity> {
-    let mut table = item.table()?;
-    let quantity = table.required("quantity", "100_000").and_then(|item| positive(&item));
-    table.unsupported(&["rollover_max"]);
-    if let Some(scope) = table.optional("scope")
-        && scope.choice(&[("group", false), ("charge", true)]) == Some(true)
-    {
-        scope.error("scope \"charge\" is not supported by this version", "use \"group\": an allowance for each bucket");
-    }
-    table.finish();
-    quantity?.at_scale(meter.scale, report)
-}
-
-fn read_round(item: &Item<'_>) -> Option<EventRounding> {
-    let mut table = item.table()?;
-    let scale = table.required("scale", "10").and_then(|item| item.integer(0..=u32::from(AMOUNT_SCALE)));
-    let mode = table.optional("mode").map_or(Some(RoundingMode::default()), |item| item.choice(&ROUNDING_MODES));
-    table.finish();
-    Some(EventRounding { scale: u8::try_from(scale?).ok()?, mode: mode? })
-}
-
-fn check_currency(plan: &PlanOf<'_>, price: Option<(Currency, super::super::toml_reader::Mark)>, report: &Report) {
-    if let (Some(plan_currency), Some((currency, mark))) = (plan.currency, price)
-        && plan_currency != currency
-    {
+fn check_currencies(plan: &PlanOf<'_>, prices: Vec<PlacedCurrency>, report: &Report) {
+    let Some(plan_currency) = plan.currency else { return };
+    for (currency, mark) in prices.iter().filter(|(currency, _)| *currency != plan_currency) {
         let reason = format!("the price is in {currency}, but plan {:?} in {plan_currency}", plan.name);
-        report.error(&mark, reason, "use a price in the plan's currency");
+        report.error(mark, reason, "use a price in the plan's currency");
     }
 }
 
-/// Which kinds of price a charge may come to, over all cells.
-#[derive(Debug, Default)]
-struct Kinds {
-    unit: bool,
-    dynamic: bool,
-    /// The model of a price that is neither.
-    other: Option<&'static str>,
-}
-
-impl Kinds {
-    fn of(price: &Price) -> Kinds {
-        let mut kinds = Kinds::default();
-        let mut add = |price: &Price| match price {
-            Price::Unit(_) => kinds.unit = true,
-            Price::Dynamic(_) => kinds.dynamic = true,
-            other => kinds.other = Some(other.model()),
+impl<'m> Measured<'m> {
+    /// `meter`, or the `meters` of a capacity price.
+    fn read(table: &mut Table<'_>, meters: &'m Meters) -> Option<Measured<'m>> {
+        let several = table.optional("meters");
+        let find = |item: &Item<'_>| {
+            let index = *meters.by_name.find(item, "meter")?;
+            Some((index, meters.list.get(index.at())?))
         };
-        price.leaves().into_iter().for_each(&mut add);
-        kinds
-    }
-}
-
-/// The rules that a charge's parts make together.
-struct Legality<'c, 'a> {
-    charge: &'c Charge,
-    meter: &'c Meter,
-    item: &'c Item<'a>,
-    price_item: &'c Item<'a>,
-}
-
-impl Legality<'_, '_> {
-    fn check(&self) {
-        let kinds = Kinds::of(&self.charge.versions[0].price);
-        let meter = &self.meter.name;
-        if kinds.dynamic {
-            if self.meter.amount.is_none() {
-                let reason =
-                    format!("a dynamic price needs the event's own amount, which meter {meter:?} does not read");
-                self.price_item.error(reason, format!("add amount = \"data.cost\" to [meters.{meter}]"));
+        let Some(several) = several else {
+            let first = table.required("meter", "\"tokens\"").and_then(|item| find(&item))?;
+            return Some(Measured { first, resources: Vec::new() });
+        };
+        if let Some(item) = table.optional("meter") {
+            item.error("stands beside `meters`", "keep one of the two");
+        }
+        let mut resources: Vec<Option<(String, MeterIdx, &Meter)>> = Vec::new();
+        for (name, item) in several.table()?.entries() {
+            let found = find(&item);
+            if let Some((index, _)) = found
+                && resources.iter().flatten().any(|(_, other, _)| *other == index)
+            {
+                item.error("the meter stands here twice", "name each meter once");
             }
-            if self.charge.allowance.is_some() {
-                self.item.error("an allowance cannot stand with a dynamic price", "leave out one of them");
-            }
+            resources.push(found.map(|(index, meter)| (name.to_owned(), index, meter)));
         }
-        if let (true, Some(model)) = (self.meter.allow_negative, kinds.other) {
-            let reason = format!("meter {meter:?} allows values below zero, which a {model} price cannot price");
-            self.price_item.error(reason, "use a unit or dynamic price, or leave out allow_negative");
+        if resources.is_empty() {
+            several.error("names no meter", "write for example { seats = \"seats\", storage = \"storage\" }");
         }
-        if self.charge.round.is_some() {
-            self.check_round(&kinds);
-        }
+        let mut resources = resources.into_iter().collect::<Option<Vec<_>>>()?;
+        // The order in a text means nothing: it must not tell equal charges of two plans apart.
+        resources.sort_by(|a, b| a.0.cmp(&b.0));
+        let (_, index, meter) = resources.first()?;
+        Some(Measured { first: (*index, *meter), resources })
     }
 
-    fn check_round(&self, kinds: &Kinds) {
-        let whole = "leave out `round`: amounts are rounded once, at the end";
-        if let Some(model) = kinds.other {
-            let reason = format!("`round` is per event, but a {model} price is no sum over events");
-            self.item.error(reason, whole);
-        }
-        if kinds.unit && !self.meter.aggregation.is_additive() {
-            let name = self.meter.aggregation.name();
-            let reason = format!("`round` is per event, but a {name} is no sum over events");
-            self.item.error(reason, whole);
-        }
-        if self.charge.allowance.is_some() {
-            self.item.error("`round` is per event and cannot stand with an allowance", "leave out one of them");
-        }
+    /// What the price is brought to.
+    fn terms(&self, modifiers: &Modifiers<'_>, report: &Report) -> Option<Terms<'m>> {
+        let (_, meter) = self.first;
+        let denominator = modifiers.conversion.map_or(1, |conversion| conversion.denominator);
+        let unit = meter.scale.unit().checked_mul(meter.aggregation.quantity_factor());
+        let unit = unit.and_then(|unit| unit.checked_mul(denominator)).filter(|unit| *unit < PRICED_UNIT_LIMIT);
+        let Some(unit) = unit else {
+            let mark = modifiers.marks.iter().find(|(name, _)| *name == "conversion").map(|(_, mark)| mark);
+            if let Some(mark) = mark {
+                let reason = "the factor and the meter's scale together leave no room for quantities";
+                report.error(mark, reason, "use a factor with fewer digits, or a meter with fewer decimals");
+            }
+            return None;
+        };
+        let resource = |(name, _, meter): &(String, MeterIdx, &Meter)| (name.clone(), meter.scale);
+        let resources = (!self.resources.is_empty()).then(|| self.resources.iter().map(resource).collect());
+        Some(Terms { scale: meter.scale, unit, dimensions: Some(&meter.dimensions), resources })
+    }
+
+    /// Filter and groups of the first meter, and the further meters with theirs.
+    fn dimensions(&self, modifiers: &Modifiers<'_>) -> Option<Dimensions> {
+        let first = modifiers.dimensions(self.first.1);
+        let further: Vec<_> = self
+            .resources
+            .iter()
+            .skip(1)
+            .map(|(_, index, meter)| {
+                let (filter, group_by) = modifiers.dimensions(meter)?;
+                Some(ChargeMeter { meter: *index, filter, group_by })
+            })
+            .collect();
+        Some((first?, further.into_iter().collect::<Option<_>>()?))
     }
 }
+
+type Dimensions = ((Vec<FilterTerm>, Vec<Dimension>), Vec<ChargeMeter>);
+
+/// How many integers make one priced unit at most: leaves room for 10^8 units, and products of both in 256 bits.
+const PRICED_UNIT_LIMIT: i128 = 10_i128.pow(30);
 
 /// The next charge's index.
 pub(super) fn next_charge(charges: &[Charge]) -> ChargeIdx {

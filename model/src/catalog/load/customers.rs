@@ -1,87 +1,17 @@
-//! `[accounts.*]`, `[customers.*]` and `[seller]`: who pays, whose usage it is, who sells.
+//! `[customers.*]`: whose usage it is, who pays for it, and under which plans.
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
-
 use super::super::toml_reader::{Item, Mark, Names, Report, Table};
-use super::super::{Account, AccountIdx, Charge, Customer, CustomerIdx, Plan, PlanIdx, Seller};
-use super::charges::{self, PlanOf};
+use super::super::{Account, AccountIdx, Customer, CustomerIdx, Plan, PlanChange, PlanIdx};
+use super::accounts::Accounts;
 use super::meters::Meters;
 use super::plans::Plans;
 use super::prices::Prices;
-use super::{Defaults, currency, next_index, time_zone};
+use super::seller::{LOCALES, optional_text, read_address};
+use super::{Defaults, dates, next_index, optional, overrides};
 use crate::calendar::Anchor;
-
-const LOCALES: [(&str, &str); 2] = [("en", "en"), ("fr", "fr")];
-/// Days until payment is due, unless the seller says otherwise.
-const PAYMENT_DAYS: u16 = 30;
-
-/// The declared accounts.
-pub(super) struct Accounts {
-    list: Vec<Account>,
-    by_name: Names<AccountIdx>,
-}
-
-/// Reads the declared accounts.
-pub(super) fn read_accounts(section: Vec<(&str, Item<'_>)>, defaults: &Defaults) -> Accounts {
-    let mut accounts = Accounts { list: Vec::new(), by_name: Names::default() };
-    for (name, item) in section {
-        let account = item.table().and_then(|table| read_account(name, table, defaults));
-        let index = account.map(|account| {
-            let index = AccountIdx(next_index(&accounts.list));
-            accounts.list.push(account);
-            index
-        });
-        accounts.by_name.insert(name, index);
-    }
-    accounts
-}
-
-fn read_account(name: &str, mut table: Table<'_>, defaults: &Defaults) -> Option<Account> {
-    let own_currency = table.optional("currency").map_or(Some(defaults.currency), |item| currency(&item));
-    let zone = table.optional("time_zone").map_or(Some(defaults.time_zone.clone()), |item| time_zone(&item));
-    table.unsupported(&["parent"]);
-    table.finish();
-    Some(Account { name: name.to_owned(), currency: own_currency?, time_zone: zone?, parent: None })
-}
-
-/// Reads `[seller]`.
-pub(super) fn read_seller(item: &Item<'_>) -> Option<Seller> {
-    let mut table = item.table()?;
-    let name = table.required("name", "\"Acme AI SAS\"").and_then(|item| item.text());
-    let address =
-        table.optional("address").map_or(Some(Vec::new()), |item| item.texts("[\"1 Main Street\", \"Springfield\"]"));
-    let tax_id = optional_text(&mut table, "tax_id");
-    let payment_days = table.optional("payment_terms").map_or(Some(PAYMENT_DAYS), |item| {
-        item.parsed("a number of days, at most 3650", "write for example \"30 days\"", payment_days)
-    });
-    let locale = table.optional("locale").map_or(Some("en"), |item| item.choice(&LOCALES));
-    let legal_mentions = table.optional("legal_mentions").map_or(Some(Vec::new()), |item| item.texts("[\"...\"]"));
-    let invoice_prefix = optional_text(&mut table, "invoice_prefix");
-    table.finish();
-    Some(Seller {
-        name: name?.to_owned(),
-        address: address?,
-        tax_id: tax_id?,
-        payment_days: payment_days?,
-        locale: locale?.to_owned(),
-        legal_mentions: legal_mentions?,
-        invoice_prefix: invoice_prefix?.unwrap_or_else(|| "INV-".to_owned()),
-    })
-}
-
-/// `30 days`, `1 day`.
-fn payment_days(text: &str) -> Option<u16> {
-    let (count, unit) = text.split_once(' ')?;
-    let digits = count.bytes().all(|byte| byte.is_ascii_digit());
-    let count: u16 = count.parse().ok()?;
-    (digits && count <= 3650 && (unit == "days" || unit == "day")).then_some(count)
-}
-
-fn optional_text(table: &mut Table<'_>, name: &'static str) -> Option<Option<String>> {
-    table.optional(name).map_or(Some(None), |item| item.text().map(|text| Some(text.to_owned())))
-}
+use crate::time::Instant;
 
 /// Accounts, customers, and who claims which subject.
 pub(super) struct Parties<'d> {
@@ -112,12 +42,11 @@ impl<'d> Parties<'d> {
     ) {
         for (id, item) in section {
             let Some(mut table) = item.table() else { continue };
-            let overrides = table.optional("overrides");
-            let customer = self.read_customer(id, table, plans);
-            let Some(mut customer) = customer else { continue };
-            if let (Some(overrides), Some(plan)) = (overrides, customer.plan) {
+            let own_prices = table.optional("overrides");
+            let Some(mut customer) = self.read_customer(id, table, plans) else { continue };
+            if let Some(own_prices) = own_prices {
                 let index = CustomerIdx(next_index(&self.customers));
-                customer.plan = variant((index, plan), &overrides, plans, meters, prices).or(customer.plan);
+                overrides::apply(&own_prices, (index, &mut customer), plans, meters, prices);
             }
             self.customers.push(customer);
             self.places.push(item.mark());
@@ -126,17 +55,16 @@ impl<'d> Parties<'d> {
 
     fn read_customer(&mut self, id: &str, mut table: Table<'_>, plans: &Plans) -> Option<Customer> {
         let name = optional_text(&mut table, "name");
-        let address = table
-            .optional("address")
-            .map_or(Some(Vec::new()), |item| item.texts("[\"1 Main Street\", \"Springfield\"]"));
+        let address = read_address(&mut table);
         let tax_id = optional_text(&mut table, "tax_id");
-        let locale = table.optional("locale").map_or(Some(None), |item| item.choice(&LOCALES).map(Some));
+        let locale = optional(&mut table, "locale", |item| item.choice(&LOCALES));
         let plan_item = table.optional("plan");
         let account_item = table.optional("account");
         let subjects = self.read_subjects(id, &mut table);
-        let starts_on = table.optional("starts_on");
-        let starts_on = starts_on
-            .map_or(Some(None), |item| item.parsed("a date", "write for example \"2026-09-14\"", date).map(Some));
+        let starts_on = optional(&mut table, "starts_on", dates::date);
+        let ends_item = table.optional("ends_on");
+        let ends_on = ends_item.as_ref().map_or(Some(None), |item| dates::date(item).map(Some));
+        let changes_item = table.optional("changes");
         let place = table.mark();
         let report = table.report();
         table.finish();
@@ -147,12 +75,32 @@ impl<'d> Parties<'d> {
         };
         let plan_read = plan.and_then(|plan| plans.list.get(plan.at()));
         let account = self.account(id, account_item.as_ref(), plan_read)?;
+        let (starts_on, ends_on) = (starts_on?, ends_on?);
+        if let (Some(start), Some(end), Some(item)) = (starts_on, ends_on, &ends_item)
+            && start >= end
+        {
+            item.error(format!("is not after starts_on, which is {start}"), "it is the first day without a plan");
+        }
+        let zone = &self.accounts.get(account.at())?.time_zone;
+        let instant = |date| dates::first_instant(date, zone);
+        let span = Span { start: starts_on.map(instant), end: ends_on.map(instant), zone };
+        let changes = match (&changes_item, plan) {
+            (Some(item), Some(plan)) => read_changes(item, plan, &span, plans)?,
+            (Some(item), None) => {
+                item.error("the customer has no plan that could change", "add plan and starts_on");
+                return None;
+            }
+            (None, _) => Vec::new(),
+        };
         let account_mark = account_item.as_ref().map_or_else(|| place.clone(), Item::mark);
-        self.check_currency(account, plan_read, &account_mark, report);
-        let starts_on = starts_on?;
-        if let (Some(Plan { anchor: Anchor::Anniversary, name, .. }), None) = (plan_read, starts_on) {
-            let reason = format!("has no starts_on, which the anniversary anchor of plan {name:?} counts from");
-            report.error(&place, reason, "add starts_on = \"2026-09-14\"");
+        let all = plan.into_iter().chain(changes.iter().map(|change| change.plan));
+        for plan in all.filter_map(|plan| plans.list.get(plan.at())) {
+            self.check_currency(account, plan, &account_mark, report);
+            if (plan.anchor, starts_on) == (Anchor::Anniversary, None) {
+                let name = &plan.name;
+                let reason = format!("has no starts_on, which the anniversary anchor of plan {name:?} counts from");
+                report.error(&place, reason, "add starts_on = \"2026-09-14\"");
+            }
         }
         Some(Customer {
             id: id.to_owned(),
@@ -164,8 +112,8 @@ impl<'d> Parties<'d> {
             plan,
             subjects: subjects?,
             starts_on,
-            ends_on: None,
-            changes: Vec::new(),
+            ends_on,
+            changes,
         })
     }
 
@@ -209,14 +157,15 @@ impl<'d> Parties<'d> {
         let Some(index) = declared else {
             let index = AccountIdx(next_index(&self.accounts));
             let currency = plan.map_or(self.defaults.currency, |plan| plan.currency);
-            self.accounts.push(Account { name: id.to_owned(), currency, time_zone: self.defaults.time_zone.clone(), parent: None });
+            let time_zone = self.defaults.time_zone.clone();
+            self.accounts.push(Account { name: id.to_owned(), currency, time_zone, parent: None });
             return Some(index);
         };
         Some(index)
     }
 
-    fn check_currency(&self, account: AccountIdx, plan: Option<&Plan>, mark: &Mark, report: &Report) {
-        if let (Some(account), Some(plan)) = (self.accounts.get(account.at()), plan)
+    fn check_currency(&self, account: AccountIdx, plan: &Plan, mark: &Mark, report: &Report) {
+        if let Some(account) = self.accounts.get(account.at())
             && account.currency != plan.currency
         {
             let (name, currency) = (&account.name, account.currency);
@@ -227,44 +176,43 @@ impl<'d> Parties<'d> {
     }
 }
 
-fn date(text: &str) -> Option<Date> {
-    let date: Date = text.parse().ok()?;
-    // The parser also takes `20260914` and times; one way to write a date is enough.
-    (date.to_string() == text && (1970..2200).contains(&date.year())).then_some(date)
+/// When a customer is active, as far as it is said.
+struct Span<'z> {
+    start: Option<Instant>,
+    end: Option<Instant>,
+    /// The account's.
+    zone: &'z jiff::tz::TimeZone,
 }
 
-/// Appends the customer's variant of a plan: the same name and charges, some at other prices.
-fn variant(
-    (customer, base): (CustomerIdx, PlanIdx),
-    overrides: &Item<'_>,
-    plans: &mut Plans,
-    meters: &Meters,
-    prices: &mut Prices<'_>,
-) -> Option<PlanIdx> {
-    let entries = overrides.table()?.entries();
-    let plan = plans.list.get(base.at())?.clone();
-    let index = PlanIdx(next_index(&plans.list));
-    let plan_of = PlanOf { index, name: &plan.name, currency: Some(plan.currency) };
-    let mut replaced = BTreeMap::new();
-    for (name, item) in &entries {
-        let names = plans.charge_names.get(base.at())?;
-        if !names.is_declared(name) {
-            item.error(format!("plan {:?} has no charge {name:?}", plan.name), names.like(name));
-            continue;
+/// `changes`: ascending, inside the customer's span.
+fn read_changes(item: &Item<'_>, first: PlanIdx, span: &Span<'_>, plans: &Plans) -> Option<Vec<PlanChange>> {
+    let mut changes: Vec<Option<PlanChange>> = Vec::new();
+    let mut before = (span.start, "starts_on");
+    let mut plan = first;
+    for element in item.array("[{ effective_at = \"2026-10-15\", plan = \"max\" }]")? {
+        let change = read_change(&element, span, plans);
+        if let Some(change) = change {
+            if before.0.is_some_and(|before| before >= change.effective_at) {
+                element.error(format!("does not take effect after {}", before.1), "order changes by `effective_at`");
+            }
+            if span.end.is_some_and(|end| end <= change.effective_at) {
+                element.error("does not take effect before ends_on", "leave it out, or end later");
+            }
+            if change.plan == plan {
+                element.warn("changes to the plan that the customer already has", "leave it out");
+            }
+            before = (Some(change.effective_at), "the change before it");
+            plan = change.plan;
         }
-        let Some(charge) = names.get(name).and_then(|charge| plans.charges.get(charge.at())) else { continue };
-        if let Some(other) = charges::read_override(item, &plan_of, charge, meters, prices) {
-            replaced.insert((*name).to_owned(), other);
-        }
+        changes.push(change);
     }
-    let mut own = Vec::new();
-    for charge_index in &plan.charges {
-        let charge: &Charge = plans.charges.get(charge_index.at())?;
-        let place = plans.charge_places.get(charge_index.at())?;
-        let unchanged = || (Charge { plan: index, ..charge.clone() }, place.clone());
-        let (charge, place) = replaced.remove(&charge.name).unwrap_or_else(unchanged);
-        own.push(plans.push_charge(charge, place));
-    }
-    plans.list.push(Plan { variant_of: Some(customer), charges: own, ..plan });
-    Some(index)
+    changes.into_iter().collect()
+}
+
+fn read_change(item: &Item<'_>, span: &Span<'_>, plans: &Plans) -> Option<PlanChange> {
+    let mut table = item.table()?;
+    let at = table.required("effective_at", "\"2026-10-15\"").and_then(|item| dates::instant(&item, span.zone));
+    let plan = table.required("plan", "\"pro\"").and_then(|item| plans.by_name.find(&item, "plan").copied());
+    table.finish();
+    Some(PlanChange { effective_at: at?, plan: plan? })
 }

@@ -1,12 +1,15 @@
 //! `[meters.*]`, and what ingest extracts for them: equal slots of one event type are extracted once.
 
+mod aggregation;
+
 use std::collections::BTreeMap;
 
 use super::super::toml_reader::{Item, Mark, Names, Table};
 use super::super::{Dimension, EventType, Meter, MeterIdx, Path, TextSlot, TypeIdx, ValueSlot};
-use super::{dimensions, next_index};
-use crate::aggregation::Aggregation;
+use super::{dimensions, next_index, optional};
+use crate::aggregation::{Aggregation, LevelValues};
 use crate::number::{AMOUNT_LIMIT, AMOUNT_SCALE, EVENT_QUANTITY_MAX, QUANTITY_SCALE_MAX, Scale};
+use aggregation::Folding;
 
 /// All meters.
 #[derive(Debug, Default)]
@@ -37,75 +40,108 @@ pub(super) fn read(section: Vec<(&str, Item<'_>)>) -> Meters {
     meters
 }
 
-impl Meters {
-    fn read_meter(&mut self, name: &str, mut table: Table<'_>) -> Option<Meter> {
+/// A meter as written.
+struct MeterSource<'a> {
+    event_type: &'a str,
+    folding: Folding<'a>,
+    estimated: Option<Path>,
+    scale: Scale,
+    allow_negative: bool,
+    value: Option<Path>,
+    amount: Option<Path>,
+    dimensions: Vec<(String, Path)>,
+    filter: Option<Item<'a>>,
+}
+
+impl<'a> MeterSource<'a> {
+    fn read(mut table: Table<'a>) -> Option<MeterSource<'a>> {
         let event_type = table.required("event_type", "\"llm.completion\"").and_then(|item| item.text());
-        let aggregation = table.required("aggregation", "\"sum\"").and_then(|item| read_aggregation(&item));
         let scale = table.optional("scale").map_or(Some(0), |item| item.integer(0..=u32::from(QUANTITY_SCALE_MAX)));
         let scale = scale.and_then(|scale| u8::try_from(scale).ok()).and_then(Scale::new);
+        let folding = aggregation::read(&mut table, scale);
         let allow_negative = table.optional("allow_negative").map_or(Some(false), |item| item.boolean());
-        let value = read_value(&mut table, aggregation);
-        let amount = table.optional("amount").map(|item| path(&item));
+        let value = read_value(&mut table, folding.as_ref().map(|folding| folding.aggregation));
+        let amount = optional(&mut table, "amount", path);
         let dimensions = table.optional("dimensions").map_or(Some(Vec::new()), |item| read_dimensions(&item));
         let filter = table.optional("filter");
-        table.unsupported(&[
-            "rank",
-            "slot",
-            "slot_value",
-            "fill",
-            "values",
-            "per",
-            "carry",
-            "series",
-            "wrap_at",
-            "estimated",
-        ]);
-        let place = table.mark();
-        let report = table.report();
         table.finish();
+        let folding = folding?;
+        let estimated = match &folding.estimated {
+            Some(item) => Some(path(item)?),
+            None => None,
+        };
+        Some(MeterSource {
+            event_type: event_type?,
+            folding,
+            estimated,
+            scale: scale?,
+            allow_negative: allow_negative?,
+            value: value?,
+            amount: amount?,
+            dimensions: dimensions?,
+            filter,
+        })
+    }
 
-        let (event_type, aggregation, scale, allow_negative) = (event_type?, aggregation?, scale?, allow_negative?);
-        let type_index = self.type_index(event_type);
-        let slots = self.event_types.get_mut(type_index.at())?;
-        let mut named: Vec<Dimension> =
-            dimensions?.into_iter().map(|(name, path)| Dimension { name, slot: text_slot(slots, path) }).collect();
-        named.sort_by(|a, b| a.name.cmp(&b.name));
-        let filter = filter.map_or(Some(Vec::new()), |item| dimensions::filter(&item, &named))?;
-        let (mut value_slot, mut distinct) = (None, None);
-        match (value?, aggregation) {
+    /// The meter, with what it reads among its event type's slots.
+    fn resolve(self, name: &str, event_type: TypeIdx, slots: &mut EventType) -> Option<Meter> {
+        let mut dimensions: Vec<Dimension> =
+            self.dimensions.into_iter().map(|(name, path)| Dimension { name, slot: text_slot(slots, path) }).collect();
+        dimensions.sort_by(|a, b| a.name.cmp(&b.name));
+        let filter = self.filter.map_or(Some(Vec::new()), |item| dimensions::filter(&item, &dimensions))?;
+        let series = match &self.folding.series {
+            Some(item) => Some(dimensions::find(item, item.text()?, &dimensions)?.slot),
+            None => None,
+        };
+        let estimated = self.estimated.map(|path| text_slot(slots, path));
+        let (allow_negative, aggregation) = (self.allow_negative, self.folding.aggregation);
+        let (mut value, mut distinct) = (None, None);
+        match (self.value, aggregation) {
             (Some(path), Aggregation::UniqueCount) => distinct = Some(text_slot(slots, path)),
             (Some(path), _) => {
-                let (scale, magnitude_max) = (scale.decimals(), EVENT_QUANTITY_MAX);
-                value_slot = Some(number_slot(slots, ValueSlot { path, scale, magnitude_max, allow_negative }));
+                // A level may sink.
+                let deltas =
+                    matches!(aggregation, Aggregation::WeightedSum(weighted) if weighted.values == LevelValues::Delta);
+                let allow_negative = allow_negative || deltas;
+                let (scale, magnitude_max) = (self.scale.decimals(), EVENT_QUANTITY_MAX);
+                value = Some(number_slot(slots, ValueSlot { path, scale, magnitude_max, allow_negative }));
             }
             (None, _) => {}
         }
-        let amount = match amount {
-            Some(path) => {
-                let magnitude_max = AMOUNT_LIMIT.saturating_sub(1);
-                let slot = ValueSlot { path: path?, scale: AMOUNT_SCALE, magnitude_max, allow_negative };
-                Some(number_slot(slots, slot))
-            }
-            None => None,
-        };
+        let amount = self.amount.map(|path| {
+            let magnitude_max = AMOUNT_LIMIT.saturating_sub(1);
+            number_slot(slots, ValueSlot { path, scale: AMOUNT_SCALE, magnitude_max, allow_negative })
+        });
+        Some(Meter {
+            name: name.to_owned(),
+            event_type,
+            aggregation,
+            scale: self.scale,
+            value,
+            distinct,
+            series,
+            estimated,
+            amount,
+            dimensions,
+            filter,
+            allow_negative,
+        })
+    }
+}
+
+impl Meters {
+    fn read_meter(&mut self, name: &str, table: Table<'_>) -> Option<Meter> {
+        let (place, report) = (table.mark(), table.report());
+        let source = MeterSource::read(table)?;
+        let event_type = source.event_type;
+        let type_index = self.type_index(event_type);
+        let slots = self.event_types.get_mut(type_index.at())?;
+        let meter = source.resolve(name, type_index, slots);
         if slots.values.len().max(slots.texts.len()) > usize::from(u16::MAX) {
             report.error(&place, format!("event type {event_type:?} has more than {} values", u16::MAX), "");
             return None;
         }
-        Some(Meter {
-            name: name.to_owned(),
-            event_type: type_index,
-            aggregation,
-            scale,
-            value: value_slot,
-            distinct,
-            series: None,
-            estimated: None,
-            amount,
-            dimensions: named,
-            filter,
-            allow_negative,
-        })
+        meter
     }
 
     fn type_index(&mut self, name: &str) -> TypeIdx {
@@ -118,21 +154,6 @@ impl Meters {
         self.types_by_name.insert(name.to_owned(), index);
         index
     }
-}
-
-fn read_aggregation(item: &Item<'_>) -> Option<Aggregation> {
-    if let Some(name @ ("weighted_sum" | "percentile")) = item.text() {
-        item.error(format!("aggregation {name:?} is not supported by this version"), "");
-        return None;
-    }
-    item.choice(&[
-        ("count", Aggregation::Count),
-        ("sum", Aggregation::Sum),
-        ("max", Aggregation::Max),
-        ("min", Aggregation::Min),
-        ("latest", Aggregation::Latest),
-        ("unique_count", Aggregation::UniqueCount),
-    ])
 }
 
 /// The path of the value; `None` inside when the aggregation has none.

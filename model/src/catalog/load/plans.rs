@@ -16,7 +16,8 @@ pub(super) struct Plans {
     pub(super) list: Vec<Plan>,
     pub(super) charges: Vec<Charge>,
     pub(super) places: Vec<Mark>,
-    pub(super) charge_places: Vec<ChargePlace>,
+    /// By charge; `None` for what a variant has unchanged.
+    pub(super) charge_places: Vec<Option<ChargePlace>>,
     pub(super) by_name: Names<PlanIdx>,
     /// Each plan's charges by name; those of a variant are its plan's.
     pub(super) charge_names: Vec<Names<ChargeIdx>>,
@@ -82,7 +83,7 @@ impl Plans {
         let charge_items = table.optional("charges").and_then(|item| item.array("[[plans.name.charges]]"));
         table.finish();
 
-        let plan_of = PlanOf { index, name, currency: plan_currency };
+        let plan_of = PlanOf { index, name, currency: plan_currency, cycle };
         let mut charge_names: Names<ChargeIdx> = Names::default();
         let mut own = Vec::new();
         for item in charge_items.unwrap_or_default() {
@@ -91,7 +92,7 @@ impl Plans {
                 item.error(format!("the plan has two charges {name:?}"), "give each charge a name of its own");
                 continue;
             }
-            let index = charge.map(|(charge, place)| self.push_charge(charge, place));
+            let index = charge.map(|(charge, place)| self.push_charge(charge, Some(place)));
             charge_names.insert(name, index);
             own.extend(index);
         }
@@ -109,7 +110,7 @@ impl Plans {
     }
 
     /// Appends a charge.
-    pub(super) fn push_charge(&mut self, charge: Charge, place: ChargePlace) -> ChargeIdx {
+    pub(super) fn push_charge(&mut self, charge: Charge, place: Option<ChargePlace>) -> ChargeIdx {
         let index = charges::next_charge(&self.charges);
         self.charges.push(charge);
         self.charge_places.push(place);
@@ -146,16 +147,16 @@ fn read_fee(item: &Item<'_>, currency: Option<Currency>) -> Option<Fee> {
         amount_item.error(format!("a fee must not be below 0, but this one is {fee}"), "");
         return None;
     }
-    if let Some(currency) = currency
-        && is_finer_than_minor_unit(fee, currency)
-    {
-        let decimals = currency.exponent();
-        amount_item.warn(format!("{fee} is finer than the {decimals} decimals of {currency}"), "it will be rounded");
-    }
+    check_minor_unit(&amount_item, fee, currency);
     Some(Fee { name: name?.to_owned(), amount: fee, when: when? })
 }
 
-fn is_finer_than_minor_unit(fee: Amount, currency: Currency) -> bool {
-    let minor_unit = crate::decimal::power_of_ten(AMOUNT_SCALE.saturating_sub(currency.exponent()));
-    minor_unit.and_then(|unit| fee.scaled().checked_rem(unit)) != Some(0)
+/// Warns of an amount that no document can state.
+pub(super) fn check_minor_unit(item: &Item<'_>, amount: Amount, currency: Option<Currency>) {
+    let Some(currency) = currency else { return };
+    let decimals = currency.exponent();
+    let minor_unit = crate::decimal::power_of_ten(AMOUNT_SCALE.saturating_sub(decimals));
+    if minor_unit.and_then(|unit| amount.scaled().checked_rem(unit)) != Some(0) {
+        item.warn(format!("{amount} is finer than the {decimals} decimals of {currency}"), "it will be rounded");
+    }
 }

@@ -2,22 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
 use super::super::super::price::cells::{Day, Matrix, Schedule, Window};
 use super::super::super::price::per_event::{Increments, Percentage, Step, percentage_tier};
 use super::super::super::price::{CapacityTier, Partial, Price, Tier};
-use super::{or_one, or_zero, optional, required, source, zone};
+use super::{optional, or_one, or_zero, required, source, zone};
 
 /// Reads a price; `catalog_zone` is where its windows are open unless it says otherwise.
 pub(super) fn read(price: &source::Price, catalog_zone: &TimeZone) -> Result<Price> {
     Ok(match price.model.as_str() {
-        "unit" => Price::Unit {
-            unit_amount: required(price.unit_amount.as_ref())?,
-            per: or_one(price.per.as_ref())?,
-        },
+        "unit" => Price::Unit { unit_amount: required(price.unit_amount.as_ref())?, per: or_one(price.per.as_ref())? },
         "graduated" => Price::Graduated(tiers(&price.tiers)?),
         "volume" => Price::Volume(tiers(&price.tiers)?),
         "stairstep" => Price::Stairstep(tiers(&price.tiers)?),
@@ -32,20 +29,20 @@ pub(super) fn read(price: &source::Price, catalog_zone: &TimeZone) -> Result<Pri
                 Some(other) => bail!("partial = {other:?}"),
             },
         },
-        "percentage" => Price::Percentage(Percentage {
+        "percentage" => Price::Percentage(Box::new(Percentage {
             rate: required(price.rate.as_ref())?,
             fixed: or_zero(price.fixed.as_ref())?,
             min: optional(price.min.as_ref())?,
             max: optional(price.max.as_ref())?,
             free_events: optional(price.free_events.as_ref())?,
             free_amount: optional(price.free_amount.as_ref())?,
-        }),
+        })),
         "dynamic" => Price::Dynamic { multiplier: or_one(price.multiplier.as_ref())? },
         "increments" => Price::Increments(Increments {
             connect: or_zero(price.connect.as_ref())?,
             steps: price.steps.iter().map(step).collect::<Result<_>>()?,
         }),
-        "capacity" => Price::Capacity(price.tiers.iter().map(capacity_tier).collect::<Result<_>>()?),
+        "capacity" => Price::Capacity(capacity_tiers(&price.tiers)?),
         "matrix" => Price::Matrix(Matrix {
             cells: price
                 .cells
@@ -81,6 +78,7 @@ fn tiers(tiers: &[source::Tier]) -> Result<Vec<Tier>> {
             flat_amount: or_zero(tier.flat_amount.as_ref())?,
         })
     };
+    ensure!(!tiers.is_empty(), "no tiers");
     tiers.iter().map(read).collect()
 }
 
@@ -89,6 +87,7 @@ fn percentage_tiers(tiers: &[source::Tier]) -> Result<Vec<Tier>> {
         let (up_to, rate) = (bound(tier.up_to.as_ref())?, or_zero(tier.rate.as_ref())?);
         Ok(percentage_tier(up_to, rate, or_zero(tier.flat_amount.as_ref())?))
     };
+    ensure!(!tiers.is_empty(), "no tiers");
     tiers.iter().map(read).collect()
 }
 
@@ -98,6 +97,11 @@ fn bound(bound: Option<&source::Bound>) -> Result<Option<super::Exact>> {
         Some(source::Bound::One(decimal)) => decimal.exact().map(Some),
         Some(source::Bound::Each(_)) => bail!("bounds by meter outside a capacity"),
     }
+}
+
+fn capacity_tiers(tiers: &[source::Tier]) -> Result<Vec<CapacityTier>> {
+    ensure!(!tiers.is_empty(), "no tiers");
+    tiers.iter().map(capacity_tier).collect()
 }
 
 fn capacity_tier(tier: &source::Tier) -> Result<CapacityTier> {

@@ -1,29 +1,34 @@
 //! `cells_file`: the cells of a matrix as a CSV with a header line, one column per dimension, then the price's own columns.
 //!
 //! The price's columns are the last ones: `unit_amount` (and `per`) and `multiplier`, of which each row fills those of one
-//! model, or `size`, `amount` (and `partial`). So a dimension may be called `model` or `size`.
+//! model, or `size`, `amount` (and `partial`), or those of a percentage. So a dimension may be called `model` or `size`.
 
 use std::rc::Rc;
 
 use csv::StringRecord;
 
-use super::super::toml_reader::{Item, Key, Mark, Report, one_of, parse_decimal};
-use super::Sources;
-use super::prices::{CellSource, Literal, Model, PARTIAL_BLOCKS, PriceSource, amount_reason};
-use crate::decimal::Decimal;
-use crate::number::UnitAmount;
+use super::super::super::toml_reader::{Item, Key, Mark, Report, one_of, parse_decimal};
+use super::super::Sources;
+use super::amount_reason;
+use super::matrix::Cells;
+use super::read::PARTIAL_BLOCKS;
+use super::source::{CellSource, Literal, Model, Part, PercentageSource};
+use crate::decimal::{Decimal, DecimalError};
+use crate::number::{Amount, UnitAmount};
 use crate::price::PartialBlock;
 
 /// Columns of `unit` and `dynamic` prices.
 const LINEAR: [&str; 3] = ["unit_amount", "per", "multiplier"];
 /// Columns of `package` prices.
 const PACKAGE: [&str; 3] = ["size", "amount", "partial"];
-
-/// The dimensions with their places in the header, and the cells.
-type Cells = (Vec<(String, Mark)>, Vec<CellSource>);
+/// Columns of `percentage` prices.
+const PERCENTAGE: [&str; 6] = ["rate", "fixed", "min", "max", "free_events", "free_amount"];
+const FILL: &str =
+    "fill unit_amount (and per), or multiplier, or size and amount, or rate (and others of a percentage)";
 
 /// Reads the file that `item` names.
-pub(super) fn read(item: &Item<'_>, report: &Report, sources: &Sources<'_>) -> Option<Cells> {
+pub(super) fn read(item: &Item<'_>, sources: &Sources<'_>) -> Option<Cells> {
+    let report = item.report();
     let path = item.text()?;
     let text = match sources.read(path) {
         Ok(text) => text,
@@ -38,7 +43,7 @@ pub(super) fn read(item: &Item<'_>, report: &Report, sources: &Sources<'_>) -> O
     let header = match reader.headers() {
         Ok(header) => header.clone(),
         Err(error) => {
-            report.error(&whole_line(&file, 1), csv_reason(&error), "");
+            report.error(&Mark::line_of(&file, 1, None), csv_reason(&error), "");
             return None;
         }
     };
@@ -62,12 +67,12 @@ impl Columns {
     fn new(header: &StringRecord, file: Rc<str>, report: &Report) -> Option<Columns> {
         let names: Vec<&str> = header.iter().collect();
         let own = |model: &[&str]| names.iter().rev().take_while(|name| model.contains(name)).count();
-        let own = own(&LINEAR).max(own(&PACKAGE));
+        let own = own(&LINEAR).max(own(&PACKAGE)).max(own(&PERCENTAGE));
         let (dimensions, prices) = names.split_at(names.len().saturating_sub(own));
         let problem = match (dimensions, prices) {
             (_, []) => {
                 let last = names.last().copied().unwrap_or_default();
-                let known = [LINEAR, PACKAGE].concat();
+                let known = [&LINEAR[..], &PACKAGE, &PERCENTAGE].concat();
                 Some((format!("the last column, {last:?}, is no price's"), one_of(last, &known)))
             }
             ([], _) => Some(("has no column for a dimension".to_owned(), "put the dimensions first".to_owned())),
@@ -77,7 +82,7 @@ impl Columns {
             }),
         };
         if let Some((reason, fix)) = problem {
-            report.error(&whole_line(&file, 1), reason, fix);
+            report.error(&Mark::line_of(&file, 1, None), reason, fix);
             return None;
         }
         let keyed = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), Key::column(name))).collect();
@@ -94,7 +99,7 @@ impl Columns {
                 Ok(false) => break,
                 Err(error) => {
                     let line = error.position().map_or(0, csv::Position::line);
-                    report.error(&whole_line(&self.file, to_line(line)), csv_reason(&error), "");
+                    report.error(&Mark::line_of(&self.file, to_line(line), None), csv_reason(&error), "");
                     complete = false;
                     continue;
                 }
@@ -109,7 +114,7 @@ impl Columns {
     }
 
     fn read_row(&self, record: &StringRecord, line: u32, report: &Report) -> Option<CellSource> {
-        let mark = whole_line(&self.file, line);
+        let mark = Mark::line_of(&self.file, line, None);
         let when = record.iter().take(self.dimensions.len()).map(str::to_owned).collect();
         let filled: Vec<Field<'_>> = self
             .prices
@@ -119,16 +124,21 @@ impl Columns {
             .map(|((name, key), text)| Field { name, key, text, line, columns: self, report })
             .collect();
         let find = |name: &str| filled.iter().find(|field| field.name == name);
-        let model = match (find("unit_amount"), find("per"), find("multiplier"), find("size"), find("amount")) {
-            (Some(unit_amount), per, None, _, _) => {
-                let per = per.map_or(Some(None), |field| field.positive().map(Some));
-                Model::Unit { unit_amount: unit_amount.amount()?, per: per? }
+        // The columns are those of one set: what is filled beyond a model's own keys is another model's.
+        let model = match (find("unit_amount"), find("multiplier"), find("size"), find("rate")) {
+            (Some(unit_amount), None, None, None) => {
+                let per = find("per").map_or(Some(None), |field| field.positive().map(Some));
+                Model::Unit { unit_amount: unit_amount.unit_amount()?, per: per? }
             }
-            (None, None, Some(multiplier), _, _) => Model::Dynamic { multiplier: multiplier.amount()? },
-            (_, _, _, Some(size), Some(amount)) => {
+            (None, Some(multiplier), None, None) if find("per").is_none() => {
+                Model::Dynamic { multiplier: multiplier.unit_amount()? }
+            }
+            (None, None, Some(size), None) if find("amount").is_some() => {
+                let amount = find("amount").and_then(Field::unit_amount);
                 let partial = find("partial").map_or(Some(PartialBlock::Up), Field::partial);
-                Model::Package { size: size.positive()?, amount: amount.amount()?, partial: partial? }
+                Model::Package { size: size.positive()?, amount: amount?, partial: partial? }
             }
+            (None, None, None, Some(rate)) => Model::Percentage(Box::new(percentage(rate, find)?)),
             _ => {
                 let filled: Vec<&str> = filled.iter().map(|field| field.name).collect();
                 let reason = if filled.is_empty() {
@@ -136,17 +146,37 @@ impl Columns {
                 } else {
                     format!("fills {}, which is not one price", filled.join(" and "))
                 };
-                report.error(&mark, reason, "fill unit_amount (and per), or multiplier, or size and amount");
+                report.error(&mark, reason, FILL);
                 return None;
             }
         };
-        let price = PriceSource { mark: mark.clone(), currency: None, model };
+        let price = Part { mark: mark.clone(), model };
         Some(CellSource { mark, when, price })
     }
 
     fn mark(&self, line: u32, key: &Rc<Key>) -> Mark {
         Mark::line_of(&self.file, line, Some(key))
     }
+}
+
+/// The percentage of a row that fills `rate`.
+fn percentage<'f, 'r: 'f>(rate: &Field<'r>, find: impl Fn(&str) -> Option<&'f Field<'r>>) -> Option<PercentageSource> {
+    let amount = |name: &str| find(name).map_or(Some(None), |field| field.amount().map(Some));
+    let (min, max) = (amount("min")?, amount("max")?);
+    if let (Some(least), Some(most), Some(field)) = (min, max, find("max"))
+        && least > most
+    {
+        field.error(format!("is below `min`, which is {least}"), "an event cannot pay more than its `max`".to_owned());
+        return None;
+    }
+    Some(PercentageSource {
+        rate: rate.unit_amount()?,
+        fixed: amount("fixed")?.unwrap_or_default(),
+        min,
+        max,
+        free_events: find("free_events").map_or(Some(None), |field| field.count().map(Some))?,
+        free_amount: find("free_amount").map_or(Some(None), |field| field.positive().map(Some))?,
+    })
 }
 
 /// A filled field of the price's columns.
@@ -168,9 +198,25 @@ impl Field<'_> {
         parse_decimal(self.text).map_err(|reason| self.error(reason, String::new())).ok()
     }
 
-    fn amount(&self) -> Option<UnitAmount> {
+    fn unit_amount(&self) -> Option<UnitAmount> {
+        self.converted(UnitAmount::from_decimal)
+    }
+
+    fn amount(&self) -> Option<Amount> {
+        self.converted(Amount::from_decimal)
+    }
+
+    fn converted<T>(&self, convert: impl Fn(Decimal) -> Result<T, DecimalError>) -> Option<T> {
         let decimal = self.decimal()?;
-        UnitAmount::from_decimal(decimal).map_err(|error| self.error(amount_reason(decimal, error), String::new())).ok()
+        convert(decimal).map_err(|error| self.error(amount_reason(decimal, error), String::new())).ok()
+    }
+
+    fn count(&self) -> Option<u64> {
+        let count = self.text.parse::<u32>().ok().filter(|count| *count > 0);
+        if count.is_none() {
+            self.error(format!("must be from 1 to {}, not {:?}", u32::MAX, self.text), String::new());
+        }
+        count.map(u64::from)
     }
 
     fn positive(&self) -> Option<Literal> {
@@ -189,10 +235,6 @@ impl Field<'_> {
         }
         found
     }
-}
-
-fn whole_line(file: &Rc<str>, line: u32) -> Mark {
-    Mark::line_of(file, line, None)
 }
 
 fn to_line(line: u64) -> u32 {
