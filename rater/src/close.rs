@@ -76,7 +76,7 @@ impl<'a> Close<'a> {
         let mut periods = customers.merge(&close)?;
         silent::add(&close, &mut periods)?;
         pool::share_out(&close, &mut periods)?;
-        (close.settlements, close.settled) = customers.settle(&periods, std::mem::take(&mut close.settled))?;
+        (close.settlements, close.settled) = customers.settle(&close, &periods)?;
         close.merged = periods;
         close.merged.sort_by(order);
         Ok(close)

@@ -208,8 +208,11 @@ impl<'a> Context<'a> {
 
     /// Whether a charge's usage goes on in the buckets of the segment before.
     fn goes_on(&self, number: usize, charge: &Charge) -> bool {
-        let before = number.checked_sub(1).and_then(|number| self.period.segments.get(number));
-        before.is_some_and(|before| self.charges(before).any(|earlier| charge.continues(earlier)))
+        let segments = &self.period.segments;
+        let before = number.checked_sub(1).and_then(|before| segments.get(before).zip(segments.get(number)));
+        // A plan with other periods may stand between the two.
+        let adjacent = before.filter(|(before, here)| before.active.end == here.active.start);
+        adjacent.is_some_and(|(before, _)| self.charges(before).any(|earlier| charge.continues(earlier)))
     }
 
     fn charges(&self, segment: &Segment) -> impl Iterator<Item = &'a Charge> {
@@ -221,7 +224,8 @@ impl<'a> Context<'a> {
         let mut active = place.segment.active;
         let mut last = charge;
         for segment in self.period.segments.iter().skip(place.number.saturating_add(1)) {
-            let Some(next) = self.charges(segment).find(|later| later.continues(last)) else { break };
+            let next = self.charges(segment).find(|later| later.continues(last));
+            let Some(next) = next.filter(|_| segment.active.start == active.end) else { break };
             active.end = segment.active.end;
             last = next;
         }

@@ -246,13 +246,13 @@ impl<'c> Frames<'c> {
         self.frame(place, next).map(Some)
     }
 
-    /// f of the frame, with each piece weighed by what `weight` says of its charge.
-    pub(super) fn fraction(&self, frame: usize, weight: impl Fn(&Charge) -> Exact) -> Result<Exact> {
+    /// What `of` makes of each piece's charge and part of the period, summed.
+    pub(super) fn sum_of_parts(&self, frame: usize, of: impl Fn(&Charge, Exact) -> Exact) -> Result<Exact> {
         let frame = &self.list[frame];
         let mut sum = Exact::zero();
         for piece in &frame.pieces {
-            let fraction = self.active_fraction(piece.place.party, piece.place.segment, frame.period)?;
-            sum += fraction * weight(self.charge(piece.place));
+            let part = self.active_fraction(piece.place.party, piece.place.segment, frame.period)?;
+            sum += of(self.charge(piece.place), part);
         }
         Ok(sum)
     }

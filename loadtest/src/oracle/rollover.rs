@@ -34,10 +34,11 @@ impl Rolled {
         let charge = frames.charge(frames.list[*frame].place());
         let Some(Allowance { rollover_max, .. }) = &charge.allowance else { return Ok(Exact::zero()) };
         let scale = frames.catalog.meters[charge.meters[0].1].scale;
-        let own = frames.fraction(*frame, |charge| {
-            charge.allowance.as_ref().map_or_else(Exact::zero, |allowance| allowance.quantity.clone())
+        // Each segment's part is rounded for itself.
+        let own = frames.sum_of_parts(*frame, |charge, part| {
+            let whole = charge.allowance.as_ref().map_or_else(Exact::zero, |allowance| allowance.quantity.clone());
+            from_scaled(round(&(whole * part), scale, Mode::HalfAway), scale)
         })?;
-        let own = from_scaled(round(&own, scale, Mode::HalfAway), scale);
         if rollover_max.is_none() {
             return Ok(own);
         }

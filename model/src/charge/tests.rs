@@ -79,6 +79,20 @@ fn negative_quantities() {
     }
 }
 
+/// A level may sink below zero where values may not: then it prices as no quantity.
+#[test]
+fn levels_below_zero() {
+    let meter = "aggregation = 'weighted_sum'; values = 'delta'; per = 'second'; value = 'data.v'";
+    for (allowed, expected) in [("false", "0"), ("true", "-2")] {
+        let meter = format!("{meter}; allow_negative = {allowed}");
+        let (catalog, charge) = charge_of(&meter, "price = { model = 'unit', unit_amount = 1 }");
+        let terms = terms(&charge, Fraction::WHOLE, &catalog);
+        let rule = Rule { charge: &charge, cell: CellIdx::ONLY, terms: &terms };
+        let amount = rule.amount(&Measured::One(Quantity::from_scaled(-2_000_000))).unwrap();
+        assert_eq!(amount.to_string(), expected, "allow_negative = {allowed}");
+    }
+}
+
 #[test]
 fn the_allowance_comes_off_converted_units() {
     let price = "price = { model = 'graduated', tiers = [{ up_to = 2, unit_amount = 10 }, { unit_amount = 1 }] }";

@@ -164,25 +164,25 @@ impl Customers {
     /// What brings each part's rows to its share of the whole, `settled` before or not; and all that is settled now.
     pub(super) fn settle(
         &self,
+        close: &Close<'_>,
         periods: &[CustomerPeriod],
-        mut settled: Settled,
     ) -> Result<(Vec<SettlementRow>, Settled), Overflow> {
-        let mut rows = Vec::new();
+        let mut now = Settlement { before: &close.settled, now: Settled::new(), rows: Vec::new() };
         for period in periods {
             let Some(parts) = self.0.get(&period.customer) else { continue };
-            for segment in &period.segments {
-                for total in &segment.buckets {
-                    let of = parts.buckets.iter().filter(|(name, _)| {
-                        (name.period, name.charge, name.cell) == (period.period, total.charge, total.cell)
-                            && name.group == total.group
-                    });
-                    for (_, of) in of.filter(|(_, of)| of.iter().any(|part| part.total.terms.active.start == total.terms.active.start)) {
-                        settle_bucket(period, total, of, (&mut settled, &mut rows))?;
-                    }
+            for total in period.buckets() {
+                let of = parts.buckets.iter().filter(|(name, _)| {
+                    (name.period, name.charge, name.cell) == (period.period, total.charge, total.cell)
+                        && name.group == total.group
+                });
+                let start = total.terms.active.start;
+                for (_, of) in of.filter(|(_, of)| of.iter().any(|part| part.total.terms.active.start == start)) {
+                    now.bucket(period, total, of)?;
                 }
             }
         }
-        Ok((rows, settled))
+        now.take_back(close.shards)?;
+        Ok((now.rows, now.now))
     }
 }
 
@@ -338,39 +338,51 @@ pub(super) fn unit_of(charge: &weir_model::catalog::Charge, bucket: &BucketTotal
     }
 }
 
-/// A(S) - A(∅) - Σ(A(S_i) - A(∅)), shared by the parts' |quantity|.
-fn settle_bucket(
-    period: &CustomerPeriod,
-    total: &BucketTotal,
-    parts: &[Part],
-    (settled, rows): (&mut Settled, &mut Vec<SettlementRow>),
-) -> Result<(), Overflow> {
-    let mut residual = total.amount.checked_sub(total.without_usage)?;
-    for part in parts {
-        residual = residual.checked_sub(part.total.amount.checked_sub(part.total.without_usage)?)?;
-    }
-    let weights: Vec<u128> = parts.iter().map(|part| part.total.quantity().scaled().unsigned_abs()).collect();
-    for (part, share) in parts.iter().zip(share(residual.scaled(), &weights)) {
-        let key = (part.shard, part.bucket);
-        let share = Amount::from_scaled(share)?;
-        let before = settled.get(&key).copied().unwrap_or_default();
-        let amount = share.checked_sub(before)?;
-        if amount == Amount::ZERO {
-            continue;
+/// A settlement on its way.
+struct Settlement<'s> {
+    before: &'s Settled,
+    now: Settled,
+    rows: Vec<SettlementRow>,
+}
+
+impl Settlement<'_> {
+    /// A(S) - A(∅) - Σ(A(S_i) - A(∅)), shared by the parts' |quantity|.
+    fn bucket(&mut self, period: &CustomerPeriod, total: &BucketTotal, parts: &[Part]) -> Result<(), Overflow> {
+        let mut residual = total.amount.checked_sub(total.without_usage)?;
+        for part in parts {
+            residual = residual.checked_sub(part.total.amount.checked_sub(part.total.without_usage)?)?;
         }
-        settled.insert(key, share);
-        rows.push(SettlementRow {
-            shard: part.shard,
-            bucket: OpenedBucket {
+        let weights: Vec<u128> = parts.iter().map(|part| part.total.quantity().scaled().unsigned_abs()).collect();
+        for (part, share) in parts.iter().zip(share(residual.scaled(), &weights)) {
+            let bucket = OpenedBucket {
                 customer: period.customer.as_str().into(),
                 charge: total.charge,
                 group: total.group.iter().map(|value| Box::from(value.as_str())).collect(),
                 cell: total.cell,
                 period: period.period,
                 start: total.terms.active.start,
-            },
-            amount,
-        });
+            };
+            self.set((part.shard, part.bucket), Amount::from_scaled(share)?, bucket)?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Takes back what was settled of buckets that have nothing any more: a level that turned out to have ended before.
+    fn take_back(&mut self, shards: &[Shard]) -> Result<(), Overflow> {
+        let gone: Vec<(u16, u32)> = self.before.keys().filter(|key| !self.now.contains_key(*key)).copied().collect();
+        for (number, bucket) in gone {
+            let shard = shards.get(usize::from(number)).ok_or(Overflow)?;
+            self.set((number, bucket), Amount::ZERO, shard.describe(shard.buckets.get(bucket).key()))?;
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, key: (u16, u32), share: Amount, bucket: OpenedBucket) -> Result<(), Overflow> {
+        let amount = share.checked_sub(self.before.get(&key).copied().unwrap_or_default())?;
+        if amount != Amount::ZERO {
+            self.rows.push(SettlementRow { shard: key.0, bucket, amount });
+        }
+        self.now.insert(key, share);
+        Ok(())
+    }
 }

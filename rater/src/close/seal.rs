@@ -27,8 +27,10 @@ pub struct Sealed {
     pub adjustments: Vec<SettlementRow>,
 }
 
-/// Seals every period that ends at or before `through`, which must not be before an earlier close's.
+/// Seals every period that ends at or before `through`, or before what an earlier close has sealed.
 pub fn seal(shards: &mut [Shard], plan: &Arc<RatingPlan>, through: Instant) -> Result<Sealed, Overflow> {
+    let before = shards.first().and_then(Shard::sealed_through);
+    let through = before.map_or(through, |before| before.max(through));
     let mut sealed = Sealed::default();
     for shard in shards.iter_mut() {
         let first = shard.buckets.as_slice().len();
@@ -36,10 +38,9 @@ pub fn seal(shards: &mut [Shard], plan: &Arc<RatingPlan>, through: Instant) -> R
         let opened = shard.buckets.as_slice().iter().skip(first);
         sealed.opened.extend(opened.map(|bucket| (shard.number, shard.describe(bucket.key()))));
     }
-    let before = shards.first().and_then(Shard::sealed_through);
     sealed.adjustments = rollover::roll(shards, plan, (before, through))?;
     for shard in shards.iter_mut() {
-        shard.seals.push(through.max(before.unwrap_or(through)));
+        shard.seals.push(through);
     }
     Ok(sealed)
 }
@@ -80,12 +81,11 @@ impl Shard {
         (start, through): (Instant, Instant),
     ) -> Result<(), Overflow> {
         let mut from = start;
-        // Until the customer has no plan any more, or a period is not sealed.
-        while let Ok(stretch) = self.subjects.stretch_at(plan, customer, from) {
+        // Until the customer has no plan any more, or nothing more is sealed. Of two plans the later one's period may end first.
+        while let Ok(stretch) = self.subjects.stretch_at(plan, customer, from)
+            && from < through
+        {
             let here = *self.subjects.stretches.get(at(stretch)).expect("just found");
-            if here.period.end > through {
-                return Ok(());
-            }
             let owner = Subjects::owner(self.subjects.customers.get(at(customer)).expect("stretches have a customer"));
             let charges = plan.catalog().plans.get(plan.segment(owner, here.segment).plan.at());
             let charges = charges.map_or(&[][..], |plan| plan.charges.as_slice()).iter();
@@ -100,7 +100,7 @@ impl Shard {
                 let key = BucketKey { stretch, charge, combo };
                 let begins = self.subjects.stretches.get(at(stretch)).expect("just found").active.start;
                 let lasts = self.series.level_before(group, values, begins)? != Quantity::ZERO;
-                if lasts && self.buckets.find(key, hash_of(key)).is_none() {
+                if lasts && here.period.end <= through && self.buckets.find(key, hash_of(key)).is_none() {
                     self.open_with_extra(plan, key)?;
                 }
             }

@@ -27,7 +27,9 @@ pub(super) fn complete(
     for &index in plan.owing(segment.plan) {
         let (_, charge) = plan.charge(index);
         let goes_on = || plan.continued_from(owner, number, period, index).is_some();
-        if charge.pool == Pool::None && !segment.buckets.iter().any(|bucket| bucket.charge == index) && !goes_on() {
+        // A subject that nobody claims is alone in its account.
+        let owes_alone = charge.pool == Pool::None || owner == Owner::Itself;
+        if owes_alone && !segment.buckets.iter().any(|bucket| bucket.charge == index) && !goes_on() {
             segment.buckets.extend(owed(plan, (owner, number), period, index)?);
         }
     }

@@ -80,12 +80,12 @@ struct CompiledCell {
 
 /// Compiles all charges.
 pub(super) fn compile(catalog: &Catalog) -> Vec<CompiledCharge> {
-    let mut series = HashMap::new();
+    let mut series = SeriesNumbers::default();
     catalog.charges.iter().map(|charge| CompiledCharge::compile(catalog, charge, &mut series)).collect()
 }
 
 impl CompiledCharge {
-    fn compile(catalog: &Catalog, charge: &Charge, series: &mut HashMap<String, u32>) -> CompiledCharge {
+    fn compile<'a>(catalog: &Catalog, charge: &'a Charge, series: &mut SeriesNumbers<'a>) -> CompiledCharge {
         let meter = |index: MeterIdx| catalog.meters.get(index.at()).expect("a charge's meter is in its catalog");
         let leaves = || charge.versions.iter().flat_map(|version| version.price.leaves());
         let brings_own = leaves().any(|price| matches!(price, Price::Dynamic(_)));
@@ -194,17 +194,38 @@ impl Resource {
     }
 }
 
-fn series_of(charge: &Charge, aggregation: Aggregation, known: &mut HashMap<String, u32>) -> Option<SeriesOf> {
+/// Charges with series, so that those that may follow one another have one number.
+#[derive(Debug, Default)]
+struct SeriesNumbers<'a> {
+    by_name: HashMap<(&'a str, MeterIdx), Vec<(u32, &'a Charge)>>,
+    count: usize,
+}
+
+impl<'a> SeriesNumbers<'a> {
+    fn number(&mut self, charge: &'a Charge) -> u32 {
+        let known = self.by_name.entry((&charge.name, charge.meter)).or_default();
+        let same = |other: &Charge| {
+            let has_cells = |charge: &Charge| charge.versions.iter().any(|version| !version.price.children().is_empty());
+            (&charge.filter, &charge.group_by) == (&other.filter, &other.group_by)
+                && (charge.versions == other.versions || (!has_cells(charge) && !has_cells(other)))
+        };
+        if let Some((number, _)) = known.iter().find(|(_, other)| same(other)) {
+            return *number;
+        }
+        let number = crate::next_index(self.count);
+        self.count = self.count.saturating_add(1);
+        known.push((number, charge));
+        number
+    }
+}
+
+fn series_of<'a>(charge: &'a Charge, aggregation: Aggregation, known: &mut SeriesNumbers<'a>) -> Option<SeriesOf> {
     let carry = match aggregation {
         Aggregation::Readings(_) => Carry::Over,
         Aggregation::WeightedSum(weighted) => weighted.carry,
         _ => return None,
     };
-    let cells: Vec<_> = charge.versions.iter().filter(|version| version.price.cells() > 1).collect();
-    let Charge { name, meter, filter, group_by, .. } = charge;
-    let what = format!("{name:?} {meter:?} {filter:?} {group_by:?} {cells:?}");
-    let next = crate::next_index(known.len());
-    Some(SeriesOf { number: *known.entry(what).or_insert(next), carry })
+    Some(SeriesOf { number: known.number(charge), carry })
 }
 
 fn cells(charge: &Charge, price: &Price) -> Vec<CompiledCell> {

@@ -63,7 +63,7 @@ pub fn read(guide: &str) -> Vec<Example<'_>> {
                 let steps = if fence.language == "ndjson" { lines(fence.text) } else { rows(&fence, log.len()) };
                 log.extend(steps);
             }
-            ("text", None, None, Some(name)) => examples.push((name, &fence.text[..], fence.line)),
+            ("text", None, None, Some(name)) => examples.push((name, fence.text, fence.line)),
             ("console", None, None, None) => {}
             _ => panic!("line {}: a fence that is not part of an example", fence.line),
         }

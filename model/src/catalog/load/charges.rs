@@ -74,10 +74,7 @@ pub(super) fn read<'a>(
             discount: modifiers.discount,
             minimum: modifiers.minimum,
             maximum: modifiers.maximum,
-            below_zero: match meters.list.get(measured.first.0.at()) {
-                Some(meter) if meter.allow_negative => BelowZero::IsPriced,
-                _ => BelowZero::IsZero,
-            },
+            below_zero: if measured.first.1.allow_negative { BelowZero::IsPriced } else { BelowZero::IsZero },
             pool: modifiers.pool,
             late_policy: modifiers.late_policy,
         };
