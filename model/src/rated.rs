@@ -137,7 +137,13 @@ impl CustomerPeriod {
     /// Room for a period that is filled in later.
     pub fn empty() -> CustomerPeriod {
         let nowhere = Period { start: Instant::default(), end: Instant::default() };
-        CustomerPeriod { customer: String::new(), declared: None, period: nowhere, seal: Seal::Open, segments: Vec::new() }
+        CustomerPeriod {
+            customer: String::new(),
+            declared: None,
+            period: nowhere,
+            seal: Seal::Open,
+            segments: Vec::new(),
+        }
     }
 
     /// All buckets, segment by segment.

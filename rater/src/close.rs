@@ -70,8 +70,7 @@ impl<'a> Close<'a> {
     ) -> Result<Close<'a>, Overflow> {
         let through = shards.first().and_then(Shard::sealed_through).map_or(through, |sealed| sealed.max(through));
         let spread = spread(shards, &plan);
-        let mut close =
-            Close { shards, spread, plan, through, merged: Vec::new(), settlements: Vec::new(), settled };
+        let mut close = Close { shards, spread, plan, through, merged: Vec::new(), settlements: Vec::new(), settled };
         let mut customers = merge::Customers::collect(shards, |identity| close.spread.contains(&identity));
         let mut periods = customers.merge(&close)?;
         silent::add(&close, &mut periods)?;

@@ -47,7 +47,8 @@ pub struct SeriesTable {
 impl SeriesTable {
     /// From groups as [`SeriesTable::groups`] gave them. `None` if one stands twice.
     pub fn from_groups(groups: Vec<Group>) -> Option<SeriesTable> {
-        let numbers: HashMap<GroupKey, u32> = (0_u32..).zip(&groups).map(|(number, group)| (group.key, number)).collect();
+        let numbers: HashMap<GroupKey, u32> =
+            (0_u32..).zip(&groups).map(|(number, group)| (group.key, number)).collect();
         (numbers.len() == groups.len()).then_some(SeriesTable { numbers, groups })
     }
 

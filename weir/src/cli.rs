@@ -49,7 +49,7 @@ impl Cli {
         let matches = Cli::command().get_matches();
         let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         if let (Command::Run(run), Some(of_run)) = (&mut cli.command, matches.subcommand_matches("run")) {
-            run.close_after = run.closes_among_events(of_run);
+            run.close_after = closes_among_events(of_run);
         }
         cli
     }
@@ -125,12 +125,11 @@ pub struct RunArgs {
     pub format: Format,
 }
 
-impl RunArgs {
-    fn closes_among_events(&self, matches: &ArgMatches) -> Vec<usize> {
-        let events: Vec<usize> = matches.indices_of("events").map(Iterator::collect).unwrap_or_default();
-        let closes = matches.indices_of("close").into_iter().flatten();
-        closes.map(|close| events.iter().filter(|event| **event < close).count()).collect()
-    }
+/// For each `--close`, how many `--events` stand before it.
+fn closes_among_events(matches: &ArgMatches) -> Vec<usize> {
+    let events: Vec<usize> = matches.indices_of("events").map(Iterator::collect).unwrap_or_default();
+    let closes = matches.indices_of("close").into_iter().flatten();
+    closes.map(|close| events.iter().filter(|event| **event < close).count()).collect()
 }
 
 /// `weir check`

@@ -7,7 +7,7 @@ mod in_process;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use in_process::{Stage, Way, difference};
+use in_process::{Seen, Stage, Way};
 use proptest::prelude::*;
 use weir_model::catalog::{self, Catalog, NoFiles};
 
@@ -196,8 +196,25 @@ fn permute(events: &[Event], keys: &[u32]) -> Vec<Event> {
 }
 
 /// One stage, closed through the latest event's period.
-fn rate(catalog: &Arc<Catalog>, lines: &[String], way: &Way) -> in_process::Seen {
+fn rate(catalog: &Arc<Catalog>, lines: &[String], way: &Way) -> Seen {
     in_process::rate(catalog, &[Stage { lines: lines.to_vec(), through: None }], way)
+}
+
+/// The first thing in which two runs differ, in words short enough to read.
+fn difference(seen: &Seen, expected: &Seen) -> Option<String> {
+    let counts = |s: &Seen| [s.rated, s.unpriced, s.unmetered, s.late_refused, s.conflict];
+    if counts(seen) != counts(expected) {
+        return Some(format!("verdicts {:?}, expected {:?}", counts(seen), counts(expected)));
+    }
+    let keys = seen.buckets.keys().chain(expected.buckets.keys());
+    let buckets = keys.map(|key| (key, seen.buckets.get(key), expected.buckets.get(key)));
+    if let Some((key, seen, expected)) = buckets.into_iter().find(|(_, seen, expected)| seen != expected) {
+        return Some(format!("bucket {key:?}: {seen:?}, expected {expected:?}"));
+    }
+    let documents = seen.documents.iter().flatten().zip(expected.documents.iter().flatten());
+    let document = documents.into_iter().find(|(seen, expected)| seen != expected);
+    let lengths = (seen.documents.len(), expected.documents.len());
+    (seen.documents != expected.documents).then(|| format!("documents of {lengths:?} closes, first {document:?}"))
 }
 
 fn lines(events: &[Event]) -> Vec<String> {
@@ -217,7 +234,7 @@ proptest! {
         copies in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..12),
     ) {
         let catalog = catalog();
-        let straight = Way::straight();
+        let straight = Way { shards: 16, chunk: usize::MAX, restore_before: None };
         let expected = rate(&catalog, &lines(&events), &straight);
 
         let way = Way { shards, chunk, restore_before };

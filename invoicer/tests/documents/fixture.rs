@@ -7,8 +7,9 @@ use jiff::tz::TimeZone;
 use weir_model::aggregation::Aggregation;
 use weir_model::calendar::{Anchor, Cycle, part_of};
 use weir_model::catalog::{
-    BelowZero, Account, AccountIdx, Allowance, AllowanceScope, Catalog, Charge, ChargeIdx, Customer, CustomerIdx, Dimension, Fee,
-    FeeTiming, LatePolicy, Meter, MeterIdx, MidPeriod, Plan, PlanIdx, Pool, PriceVersion, Proration, Seller, TypeIdx,
+    Account, AccountIdx, Allowance, AllowanceScope, BelowZero, Catalog, Charge, ChargeIdx, Customer, CustomerIdx,
+    Dimension, Fee, FeeTiming, LatePolicy, Meter, MeterIdx, MidPeriod, Plan, PlanIdx, Pool, PriceVersion, Proration,
+    Seller, TypeIdx,
 };
 use weir_model::charge::{Measured, Rule, Terms};
 use weir_model::currency::Currency;

@@ -57,7 +57,9 @@ impl Billed {
             }
             add_lines(evaluation, stretch, &mut lines)?;
         }
-        for ((party, key), _) in lines.iter().filter(|((_, key), state)| key.period_end > since && state.stands(&key.line)) {
+        for ((party, key), _) in
+            lines.iter().filter(|((_, key), state)| key.period_end > since && state.stands(&key.line))
+        {
             let own = earliest.entry(*party).or_insert((key.period_end, key.period_start));
             *own = (*own).min((key.period_end, key.period_start));
         }

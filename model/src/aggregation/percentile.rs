@@ -132,7 +132,11 @@ impl Slots {
         without: Option<Quantity>,
         with: Option<Quantity>,
     ) -> Quantity {
-        let held = self.sorted.len().saturating_sub(usize::from(without.is_some())).saturating_add(usize::from(with.is_some()));
+        let held = self
+            .sorted
+            .len()
+            .saturating_sub(usize::from(without.is_some()))
+            .saturating_add(usize::from(with.is_some()));
         let held = u64::try_from(held).unwrap_or(u64::MAX);
         let zeros = match percentile.fill {
             Fill::Skip => 0,

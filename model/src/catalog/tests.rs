@@ -1,6 +1,7 @@
 //! Catalogs as people write them: what loads, and one error text per kind of mistake.
 
 mod cells_files;
+mod chance;
 mod every_key;
 mod large;
 mod legality;
@@ -13,10 +14,14 @@ mod prices;
 mod text;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use expect_test::Expect;
 
 use super::*;
+use crate::number::Quantity;
+use crate::price::Price;
+use crate::rounding::RoundingMode;
 
 /// Files by path.
 struct Files(BTreeMap<&'static str, String>);

@@ -74,7 +74,8 @@ impl Customers {
             let mut is_wanted = vec![false; shard.subjects.customers.len()];
             for subject in &shard.subjects.subjects {
                 let number = at(subject.customer);
-                if let (Some(slot), Some(customer)) = (is_wanted.get_mut(number), shard.subjects.customers.get(number)) {
+                if let (Some(slot), Some(customer)) = (is_wanted.get_mut(number), shard.subjects.customers.get(number))
+                {
                     *slot = wanted(identity(customer, subject.hash));
                 }
             }
@@ -201,7 +202,12 @@ fn whole_segments(close: &Close<'_>, owner: Owner, period: Period) -> Vec<(u32, 
 }
 
 /// A period without usage, with what is owed all the same.
-pub(super) fn whole_period(close: &Close<'_>, owner: Owner, name: &str, period: Period) -> Result<CustomerPeriod, Overflow> {
+pub(super) fn whole_period(
+    close: &Close<'_>,
+    owner: Owner,
+    name: &str,
+    period: Period,
+) -> Result<CustomerPeriod, Overflow> {
     finish(close, owner, name, (period, whole_segments(close, owner, period)))
 }
 

@@ -100,6 +100,8 @@ pub(super) fn roll(
         let owner = chains.owners.get(&chain.customer).copied().unwrap_or(Owner::Itself);
         let charge = plan.charge(chain.charge).1;
         let Some(Allowance { rollover_max: Some(most), .. }) = charge.allowance else { continue };
+        // Where the charge ends, what is left stays.
+        let Some((next, next_period)) = next_link(plan, owner, &chain, &period) else { continue };
         let base = plan.terms(owner, chain.segment, &period, chain.charge).allowance;
         let granted = allowances.get(&chain, start).unwrap_or(base);
         let places = chains.buckets.get(&(chain.clone(), period)).map_or(&[][..], Vec::as_slice);
@@ -111,7 +113,6 @@ pub(super) fn roll(
         let left = left.checked_sub(Quantity::from_scaled(rest))?;
         allowances.set(chain.clone(), start, granted.checked_sub(left)?);
         regrant(shards, plan, places, (granted.checked_sub(left)?, &mut rows))?;
-        let Some((next, next_period)) = next_link(plan, owner, &chain, &period) else { continue };
         let base = plan.terms(owner, next.segment, &next_period, next.charge).allowance;
         let granted = base.checked_add(left)?;
         let places = chains.buckets.get(&(next.clone(), next_period)).map_or(&[][..], Vec::as_slice);
@@ -143,13 +144,19 @@ impl Chains {
             }
         }
         for (number, customer) in (0_u32..).zip(&plan.catalog().customers) {
-            chains.owners.insert(customer.id.as_str().into(), Owner::Declared(weir_model::catalog::CustomerIdx(number)));
+            chains
+                .owners
+                .insert(customer.id.as_str().into(), Owner::Declared(weir_model::catalog::CustomerIdx(number)));
         }
         chains
     }
 
     /// The periods that are sealed now: those with usage, and for single charges of customers with a start all since then.
-    fn due(&self, plan: &RatingPlan, (before, through): (Option<Instant>, Instant)) -> BTreeSet<(Instant, ChainKey, Instant)> {
+    fn due(
+        &self,
+        plan: &RatingPlan,
+        (before, through): (Option<Instant>, Instant),
+    ) -> BTreeSet<(Instant, ChainKey, Instant)> {
         let sealed_now = |period: &Period| period.end <= through && before.is_none_or(|before| period.end > before);
         let used = self.buckets.keys().filter(|(_, period)| sealed_now(period));
         let mut due: BTreeSet<_> = used.map(|(chain, period)| (period.end, chain.clone(), period.start)).collect();
@@ -158,14 +165,20 @@ impl Chains {
                 if segment.span.start == Instant::from_micros(i64::MIN) {
                     continue;
                 }
-                let charges = plan.catalog().plans.get(segment.plan.at()).map_or(&[][..], |plan| plan.charges.as_slice());
+                let charges =
+                    plan.catalog().plans.get(segment.plan.at()).map_or(&[][..], |plan| plan.charges.as_slice());
                 let single = charges.iter().filter(|index| {
                     let charge = plan.charge(**index).1;
                     charge.is_single() && charge.allowance.is_some_and(|allowance| allowance.rollover_max.is_some())
                 });
                 for &charge in single {
-                    let chain =
-                        ChainKey { customer: name.clone(), segment: number, charge, group: Box::default(), cell: CellIdx::ONLY };
+                    let chain = ChainKey {
+                        customer: name.clone(),
+                        segment: number,
+                        charge,
+                        group: Box::default(),
+                        cell: CellIdx::ONLY,
+                    };
                     let mut period = segment.periods.period_at(segment.span.start);
                     while period.end <= through && period.start < segment.span.end {
                         let goes_on = plan.continued_from(*owner, number, &period, charge).is_some();
@@ -224,12 +237,12 @@ fn merged_quantity(
 ) -> Result<Quantity, Overflow> {
     let rule = Rule { charge, cell: first.cell, terms: &first.terms };
     let mut merged = None;
-    let mut frames = Box::default();
+    let mut frames: Box<[_]> = Box::default();
     for (position, number) in places {
         let shard = shards.get(*position).ok_or(Overflow)?;
         // A charge that rolls over keeps states.
         let extra = shard.buckets.extra(shard.buckets.get(*number)).ok_or(Overflow)?;
-        frames = extra.frames.clone();
+        frames.clone_from(&extra.frames);
         match &mut merged {
             None => merged = Some(extra.state.clone()),
             Some(merged) => merged.merge(&rule, &extra.state)?,

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use weir_model::aggregation::{Aggregation, Carry, Frame};
-use weir_model::catalog::{AllowanceScope, Catalog, Charge, Dimension, FilterTerm, Meter, MeterIdx, MidPeriod, Pool, TypeIdx};
+use weir_model::catalog::{
+    AllowanceScope, Catalog, Charge, Dimension, FilterTerm, Meter, MeterIdx, MidPeriod, Pool, TypeIdx,
+};
 use weir_model::charge::Terms;
 use weir_model::number::{Amount, Quantity};
 use weir_model::price::{CellIdx, Leaf, PerEvent, Price};
@@ -19,10 +21,8 @@ pub struct CompiledCharge {
     pub combo_slots: Vec<u16>,
     /// Whether an event's time chooses its cell.
     pub has_schedule: bool,
-    /// Whether a bucket's whole state is one quantity and one amount, as long as it has a whole period.
-    plain: bool,
-    /// Whether a partial period changes what a bucket costs.
-    feels_part: bool,
+    /// When a bucket keeps more than one quantity and one amount.
+    keeps: Keeps,
     /// Whether its buckets must be looked at together at a close, whoever has them.
     pub settles: bool,
     /// Charges of plans that follow one another share series of one number. `None`: the charge has none.
@@ -110,8 +110,13 @@ impl CompiledCharge {
         CompiledCharge {
             combo_slots,
             has_schedule: charge.versions.iter().any(|version| version.price.has_schedule()),
-            plain: aggregation.is_additive() && leaves().all(|price| quick(&price)) && !splits && !rolls,
-            feels_part: charge.allowance.is_some() || leaves().any(|price| at_zero(price) != Amount::ZERO),
+            keeps: if !aggregation.is_additive() || !leaves().all(|price| quick(&price)) || splits || rolls {
+                Keeps::Always
+            } else if charge.allowance.is_some() || leaves().any(|price| at_zero(price) != Amount::ZERO) {
+                Keeps::InPartialPeriods
+            } else {
+                Keeps::Never
+            },
             settles: shared || charge.pool != Pool::None,
             series: series_of(charge, aggregation, series),
             versions: charge.versions.iter().map(|version| cells(charge, &version.price)).collect(),
@@ -122,7 +127,11 @@ impl CompiledCharge {
 
     /// Whether a bucket keeps an [`Extra`](crate::buckets::Extra), in a period that is whole or not.
     pub fn has_extra(&self, partial: Partial) -> bool {
-        !self.plain || (partial == Partial::Yes && self.feels_part)
+        match self.keeps {
+            Keeps::Always => true,
+            Keeps::InPartialPeriods => partial == Partial::Yes,
+            Keeps::Never => false,
+        }
     }
 
     /// The curve of a cell's price, if it has one.
@@ -167,6 +176,15 @@ impl CompiledCharge {
     }
 }
 
+/// When a bucket keeps an [`Extra`](crate::buckets::Extra).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeps {
+    Never,
+    /// There, allowance and P(0) are pro-rated.
+    InPartialPeriods,
+    Always,
+}
+
 /// Whether a customer had its plan in a part of a period only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Partial {
@@ -205,7 +223,8 @@ impl<'a> SeriesNumbers<'a> {
     fn number(&mut self, charge: &'a Charge) -> u32 {
         let known = self.by_name.entry((&charge.name, charge.meter)).or_default();
         let same = |other: &Charge| {
-            let has_cells = |charge: &Charge| charge.versions.iter().any(|version| !version.price.children().is_empty());
+            let has_cells =
+                |charge: &Charge| charge.versions.iter().any(|version| !version.price.children().is_empty());
             (&charge.filter, &charge.group_by) == (&other.filter, &other.group_by)
                 && (charge.versions == other.versions || (!has_cells(charge) && !has_cells(other)))
         };

@@ -30,7 +30,9 @@ pub(super) fn of_customer(catalog: &Catalog, customer: &Customer) -> Vec<Segment
     let account = catalog.accounts.get(customer.account.at());
     let Some((first, account)) = customer.plan.zip(account) else { return Vec::new() };
     let mut segments: Vec<SegmentPlan> = Vec::new();
-    for (plan, start) in std::iter::once((first, None)).chain(customer.changes.iter().map(|c| (c.plan, Some(c.effective_at)))) {
+    for (plan, start) in
+        std::iter::once((first, None)).chain(customer.changes.iter().map(|c| (c.plan, Some(c.effective_at))))
+    {
         let Some(rules) = catalog.plans.get(plan.at()) else { continue };
         let periods = Periods::new(rules.cycle, rules.anchor, customer.starts_on, account.time_zone.clone());
         let start = start.unwrap_or_else(|| customer.starts_on.map_or(ALWAYS.start, |date| periods.starts_at(date)));
@@ -109,7 +111,13 @@ impl RatingPlan {
     }
 
     /// The charge of the segment before in whose buckets a charge's usage of `period` goes on.
-    pub fn continued_from(&self, owner: Owner, segment: u32, period: &Period, charge: ChargeIdx) -> Option<(u32, ChargeIdx)> {
+    pub fn continued_from(
+        &self,
+        owner: Owner,
+        segment: u32,
+        period: &Period,
+        charge: ChargeIdx,
+    ) -> Option<(u32, ChargeIdx)> {
         let before = segment.checked_sub(1)?;
         let (earlier, later) = (self.segment(owner, before), self.segment(owner, segment));
         let shares_period = later.span.start > period.start
@@ -132,11 +140,18 @@ impl RatingPlan {
     }
 
     /// The charge of the next segment that goes on in a charge's buckets of `period`.
-    pub fn continued_in(&self, owner: Owner, segment: u32, period: &Period, charge: ChargeIdx) -> Option<(u32, ChargeIdx)> {
+    pub fn continued_in(
+        &self,
+        owner: Owner,
+        segment: u32,
+        period: &Period,
+        charge: ChargeIdx,
+    ) -> Option<(u32, ChargeIdx)> {
         let after = segment.checked_add(1)?;
         let later = self.segments(owner).get(crate::at(after))?;
         let candidates = self.catalog().plans.get(later.plan.at()).map_or(&[][..], |plan| plan.charges.as_slice());
-        let goes_on = |later: &&ChargeIdx| self.continued_from(owner, after, period, **later) == Some((segment, charge));
+        let goes_on =
+            |later: &&ChargeIdx| self.continued_from(owner, after, period, **later) == Some((segment, charge));
         // The later period must be the same one, not only the earlier.
         let same = later.span.start < period.end && later.periods.period_at(later.span.start) == *period;
         candidates.iter().find(goes_on).filter(|_| same).map(|charge| (after, *charge))

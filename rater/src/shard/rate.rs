@@ -61,7 +61,13 @@ impl Shard {
     }
 
     /// Rates one usage. On overflow nothing has changed.
-    fn rate(&mut self, plan: &RatingPlan, usage: &Usage, event: &EventView<'_>, sink: &mut Sink<'_>) -> Result<(), Overflow> {
+    fn rate(
+        &mut self,
+        plan: &RatingPlan,
+        usage: &Usage,
+        event: &EventView<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Overflow> {
         let (compiled, charge) = plan.charge(usage.key.charge);
         let number = match self.buckets.find(usage.key, usage.hash) {
             Some(number) => number,

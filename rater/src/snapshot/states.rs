@@ -76,7 +76,7 @@ impl Shard {
             let terms = Terms { allowance: saved.allowance, ..self.terms(plan, key) };
             let rule = Rule { charge, cell: self.combos.get(key.combo).cell, terms: &terms };
             let fresh = BucketState::new(&rule, &compiled.aggregations()).map_err(|_| invalid())?;
-            let state = saved.state.fill(&rule, fresh).ok_or_else(invalid)?;
+            let state = saved.state.fill(fresh).ok_or_else(invalid)?;
             let frames = compiled.frames(&terms);
             let extra = Extra { state, without_usage: saved.without_usage, terms: Arc::new(terms), frames };
             self.buckets.push_extra(extra);
@@ -87,7 +87,7 @@ impl Shard {
 
 impl SavedState {
     /// The state of the kind that `fresh` has; `None` if that is another.
-    fn fill(self, rule: &Rule<'_>, fresh: BucketState) -> Option<BucketState> {
+    fn fill(self, fresh: BucketState) -> Option<BucketState> {
         Some(match (self, fresh) {
             (SavedState::Sum(quantity), BucketState::Sum(_)) => BucketState::Sum(quantity),
             (SavedState::ByVersion(parts), BucketState::ByVersion(fresh)) if parts.len() == fresh.len() => {
@@ -116,7 +116,7 @@ impl SavedState {
                 BucketState::Series { quantity, opening }
             }
             (SavedState::Resources(saved), BucketState::Resources(fresh)) if saved.len() == fresh.len() => {
-                let states = saved.into_iter().zip(fresh).map(|(saved, fresh)| saved.fill(rule, fresh));
+                let states = saved.into_iter().zip(fresh).map(|(saved, fresh)| saved.fill(fresh));
                 BucketState::Resources(states.collect::<Option<_>>()?)
             }
             _ => return None,

@@ -231,7 +231,9 @@ pub fn story(reason: UnpricedReason) -> &'static str {
     match reason {
         UnpricedReason::NoCell => "the model atlas-3-preview went live before it got a price",
         UnpricedReason::SubjectNotClaimed => "sent for `hexagon`, which is a customer's id but none of its subjects",
-        UnpricedReason::BeforeStart | UnpricedReason::AfterEnd => "trials of `vellum` before its contract began on 10 August",
+        UnpricedReason::BeforeStart | UnpricedReason::AfterEnd => {
+            "trials of `vellum` before its contract began on 10 August"
+        }
         UnpricedReason::NoPlan => "nobody's usage",
         UnpricedReason::Overflow => "too large a figure",
     }

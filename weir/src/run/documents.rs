@@ -137,7 +137,9 @@ impl Files {
         self.all.write_all(b"\n").context(NO_SPACE)?;
         if self.written < DOCUMENT_FILES_MAX {
             let name = invoice.number.as_ref().map(ToString::to_string).unwrap_or_default();
-            for (extension, content) in [("json", to_json(invoice)), ("txt", to_text(invoice)), ("html", to_html(invoice))] {
+            for (extension, content) in
+                [("json", to_json(invoice)), ("txt", to_text(invoice)), ("html", to_html(invoice))]
+            {
                 // Copies for people of what invoices.ndjson holds: not worth a sync each.
                 fs::write(self.folder.join(format!("{name}.{extension}")), content).context(NO_SPACE)?;
             }

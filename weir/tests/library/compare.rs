@@ -22,8 +22,9 @@ pub fn stages(log: &[Entry]) -> Vec<Stage> {
     for entry in log {
         match entry {
             Entry::Event(event) => lines.push(event.to_ndjson().unwrap()),
-            Entry::Close(through) => stages
-                .push(Stage { lines: std::mem::take(&mut lines), through: Some(Instant::from_micros(*through)) }),
+            Entry::Close(through) => {
+                stages.push(Stage { lines: std::mem::take(&mut lines), through: Some(Instant::from_micros(*through)) });
+            }
         }
     }
     assert!(lines.is_empty(), "a case ends with a close");
@@ -37,9 +38,7 @@ pub fn load(toml: &str) -> Result<Arc<Catalog>, String> {
 
 /// The first difference, if there is one.
 pub fn difference(catalog: &Catalog, seen: &Seen, expected: &Outcome) -> Option<String> {
-    verdicts(seen, expected)
-        .or_else(|| buckets(catalog, seen, expected))
-        .or_else(|| documents(seen, expected))
+    verdicts(seen, expected).or_else(|| buckets(catalog, seen, expected)).or_else(|| documents(seen, expected))
 }
 
 fn verdicts(seen: &Seen, expected: &Outcome) -> Option<String> {

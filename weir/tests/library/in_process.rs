@@ -34,13 +34,6 @@ pub struct Way {
     pub restore_before: Option<usize>,
 }
 
-impl Way {
-    /// One chunk per stage, no detours.
-    pub fn straight() -> Way {
-        Way { shards: 16, chunk: usize::MAX, restore_before: None }
-    }
-}
-
 /// Customer, charge, group, cell, period and where in it the bucket begins.
 pub type BucketName = (String, ChargeIdx, Vec<String>, CellIdx, Period, Instant);
 
@@ -133,7 +126,7 @@ impl Run<'_> {
         let revisited: Result<(), weir_invoicer::InvoiceError> = close.for_each(|period| closing.revisit(period));
         revisited.unwrap();
         let billed: Result<(), weir_invoicer::InvoiceError> = close.for_each(|period| {
-            documents.extend(closing.bill(period)?.map(|document| document.write()).transpose()?);
+            documents.extend(closing.bill(period)?.map(weir_invoicer::Document::write).transpose()?);
             Ok(())
         });
         billed.unwrap();
@@ -183,21 +176,4 @@ fn add(rows: &mut BTreeMap<BucketName, Amount>, key: BucketName, amount: Amount)
 fn name(bucket: &OpenedBucket) -> BucketName {
     let group = bucket.group.iter().map(ToString::to_string).collect();
     (bucket.customer.to_string(), bucket.charge, group, bucket.cell, bucket.period, bucket.start)
-}
-
-/// The first thing in which two runs differ, in words short enough to read.
-pub fn difference(seen: &Seen, expected: &Seen) -> Option<String> {
-    let counts = |s: &Seen| [s.rated, s.unpriced, s.unmetered, s.late_refused, s.conflict];
-    if counts(seen) != counts(expected) {
-        return Some(format!("verdicts {:?}, expected {:?}", counts(seen), counts(expected)));
-    }
-    let keys = seen.buckets.keys().chain(expected.buckets.keys());
-    let buckets = keys.map(|key| (key, seen.buckets.get(key), expected.buckets.get(key)));
-    if let Some((key, seen, expected)) = buckets.into_iter().find(|(_, seen, expected)| seen != expected) {
-        return Some(format!("bucket {key:?}: {seen:?}, expected {expected:?}"));
-    }
-    let documents = seen.documents.iter().flatten().zip(expected.documents.iter().flatten());
-    let document = documents.into_iter().find(|(seen, expected)| seen != expected);
-    let lengths = (seen.documents.len(), expected.documents.len());
-    (seen.documents != expected.documents).then(|| format!("documents of {lengths:?} closes, first {document:?}"))
 }

@@ -57,7 +57,7 @@ fn lint_allowance(charge: &Charge, meter: &Meter, place: &ChargePlace, warner: &
     if let Some(end) = first_bound {
         let text = |quantity: Quantity| in_units(charge, meter, quantity);
         let reason = format!(
-            "frees {}, more than tier 1 holds ({}), but tiers begin where the allowance ends",
+            "frees {}, all that tier 1 holds ({}) or more, but tiers begin where the allowance ends",
             text(allowance.quantity),
             text(end)
         );

@@ -22,6 +22,10 @@ pub(super) fn lint(priced: &Priced<'_>, warner: &Warner<'_>) {
                 };
                 warner.warn(mark, format!("window {window} never opens: {reason}"), fix);
             }
+            if !schedule.holidays.is_empty() && schedule.windows().iter().all(|window| window.days == Days::EVERY) {
+                let reason = "has holidays that change nothing: no window is limited to some days";
+                warner.warn(mark, reason, "name the days of the windows, or leave out `holidays`");
+            }
             if schedule.otherwise().is_none() {
                 let fix = "add otherwise = { model = ... }, or ignore this if it is meant";
                 if times.gap {

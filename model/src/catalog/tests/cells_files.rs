@@ -17,7 +17,23 @@ fn cells_may_stand_in_a_file() {
     assert_eq!(matrix.entries().iter().map(|cell| cell.price.model()).collect::<Vec<_>>(), ["unit", "dynamic"]);
     let (other, _) = catalog("region,model,size,amount,partial\neu,large,100,5,prorate\n").unwrap();
     assert_ne!(loaded.hash, other.hash);
+    let (loaded, _) = catalog(
+        "model,region,rate,fixed,min,max,free_events,free_amount\nlarge,eu,0.029,0.3,1,2,3,40\nsmall,us,0.01,,,,,\n",
+    )
+    .unwrap();
+    let Price::Matrix(matrix) = &*loaded.charges[3].versions[0].price else { panic!("matrix") };
+    let Price::Percentage(price) = &matrix.entries()[0].price else { panic!("percentage") };
+    let amounts = [Some(price.fixed), price.min, price.max].map(|amount| amount.unwrap().to_string());
+    assert_eq!((price.rate.to_string().as_str(), amounts), ("0.029", ["0.3", "1", "2"].map(str::to_owned)));
+    assert_eq!((price.free_events, price.free_amount), (Some(3), Some(Quantity::from_scaled(40))));
     for (csv, expected) in [
+        (
+            "region,model,rate,min,max,free_events\neu,large,0.1,2,1,\neu,small,0.1,,,0\nus,large,,1,,\n",
+            expect![[r#"
+                cells.csv:2: max: is below `min`, which is 2; an event cannot pay more than its `max`
+                cells.csv:3: free_events: must be from 1 to 4294967295, not "0"
+                cells.csv:4: fills min, which is not one price; fill unit_amount (and per), or multiplier, or size and amount, or rate (and others of a percentage)"#]],
+        ),
         (
             "region,model,unit_amount\neu,large,1\neu,large,2\n",
             expect!["cells.csv:3: the combination (eu, large) stands here twice; keep one of the cells"],

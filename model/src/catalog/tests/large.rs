@@ -1,6 +1,4 @@
-//! Large catalogs, and texts that were hit by chance.
-
-use proptest::prelude::*;
+//! Large catalogs.
 
 use super::*;
 
@@ -61,31 +59,4 @@ fn large_files_of_cells_load() {
     assert_eq!(catalog.charges[3].versions[0].price.cells(), 200_001);
     // Only what no charge uses any more.
     assert_eq!(warnings.iter().map(|warning| warning.key.as_str()).collect::<Vec<_>>(), ["prices.unused"]);
-}
-
-proptest! {
-    #[test]
-    fn mutated_catalogs_never_panic(
-        edits in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..24, "[ -~\n]{0,6}"), 1..6),
-    ) {
-        let mut text: Vec<char> = ACME.chars().collect();
-        for (at, removed, inserted) in edits {
-            let start = at.index(text.len());
-            let end = (start + removed).min(text.len());
-            text.splice(start..end, inserted.chars());
-        }
-        let text: String = text.into_iter().collect();
-        if let Err(error) = load("catalog.toml", &text, &NoFiles) {
-            prop_assert!(!error.problems.is_empty());
-        }
-    }
-
-    #[test]
-    fn deleted_lines_never_panic(lines in prop::collection::btree_set(0_usize..95, 1..8)) {
-        let kept = ACME.lines().enumerate().filter(|(i, _)| !lines.contains(i)).map(|(_, line)| line);
-        let text = kept.collect::<Vec<_>>().join("\n");
-        if let Err(error) = load("catalog.toml", &text, &NoFiles) {
-            prop_assert!(!error.problems.is_empty());
-        }
-    }
 }

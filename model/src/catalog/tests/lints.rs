@@ -155,7 +155,7 @@ fn lints_of_charges() {
         (
             "[c]; name = 'a'; meter = 'sum'; price = { model = 'graduated', tiers = [{ up_to = 10, unit_amount = 2 }, { unit_amount = 1 }] }; allowance = { quantity = '10.5' }; conversion = { divide = 3 }",
             expect![
-                "c.toml:51: plans.p.charges[0].allowance: frees 10.5, more than tier 1 holds (10), but tiers begin where the allowance ends; make the first tier free instead, or ignore this if it is meant"
+                "c.toml:51: plans.p.charges[0].allowance: frees 10.5, all that tier 1 holds (10) or more, but tiers begin where the allowance ends; make the first tier free instead, or ignore this if it is meant"
             ],
         ),
         (
@@ -315,6 +315,12 @@ fn lints_of_schedules() {
     const UNIT: &str = "price = { model = 'unit', unit_amount = 1 }";
     for (schedule, expected) in [
         ("windows = [{ UNIT }]", expect![[""]]),
+        (
+            "holidays = ['2026-12-25'], windows = [{ UNIT }]",
+            expect![
+                "c.toml:50: plans.p.charges[0].price: has holidays that change nothing: no window is limited to some days; name the days of the windows, or leave out `holidays`"
+            ],
+        ),
         (
             "windows = [{ UNIT }, { days = ['mon'], UNIT }]",
             expect![
