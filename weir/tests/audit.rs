@@ -224,3 +224,18 @@ fn shards_change_rows_but_no_total() {
     }
     assert_ne!(digests[0], digests[2], "usage that comes to two shards is rated on each by itself");
 }
+
+#[test]
+fn late_usage_is_rated_in_its_own_period_or_refused() {
+    let workload = Workload::new(Shape { seed: 3, ..Shape::default() }.with_closes(30)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    generate(&workload, folder.path());
+    let report = run(&workload, folder.path(), &["--out", "out"]);
+    let expected = Expected::new(&workload, 16);
+    let out = folder.path().join("out");
+    let [totals, ..] = audit_totals(&expected, &out);
+    let ([rows, ..], _) = audit_rows(&expected, &out, &parts(&workload));
+    let honest = Summary(vec![audit_report(&expected, &report), totals, rows]);
+    assert!(honest.is_clean(), "{:?}\n{honest}", workload.shape());
+    assert!(expected.figures().late_refused > 0);
+}

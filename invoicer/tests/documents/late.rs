@@ -229,11 +229,10 @@ fn late_lines_go_on_the_earliest_invoice_of_their_customer() {
         shown,
         [
             "b invoice 5 Oct 101.51 [calls 1.01, calls of Sep 201.00-100.50=100.50]",
-            "c credit 6 Oct -100.50 [calls of Sep 0.00-100.50=-100.50]",
-            "b invoice 7 Nov 2.01 [calls 2.01]",
-            "c invoice 8 Nov 3.02 [calls 3.02]",
-            "a debit 9 Sep 100.50 [calls of Sep 201.00-100.50=100.50]",
-            "d credit 10 Sep -100.50 [calls of Sep 0.00-100.50=-100.50]",
+            "b invoice 6 Nov 2.01 [calls 2.01]",
+            "c credit 7 Nov -97.48 [calls 3.02, calls of Sep 0.00-100.50=-100.50]",
+            "a debit 8 Sep 100.50 [calls of Sep 201.00-100.50=100.50]",
+            "d credit 9 Sep -100.50 [calls of Sep 0.00-100.50=-100.50]",
         ]
     );
 }

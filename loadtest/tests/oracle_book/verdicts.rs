@@ -62,7 +62,8 @@ fn the_worst_of_an_events_usages_is_its_verdict() {
         book.buckets(),
         ["2026-01-01: 1, 1, 1", "2026-01-01: 2, 2, 4", "2026-02-01: 0, 0, 0", "2026-02-01: 0, 0, 0"]
     );
-    assert_eq!(book.documents(), ["Invoice 02-01 = 200: 01-01 d 200"]);
+    // Nothing was used in February: there is no next invoice.
+    assert_eq!(book.documents(), ["note DebitNote 01-01 = 200: d 200"]);
 }
 
 /// Filters pass what they name; what a filter's dimension is absent from is not selected, a group's is "".
