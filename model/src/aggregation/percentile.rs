@@ -216,6 +216,31 @@ mod tests {
         }
     }
 
+    /// A slot that is zero and grows stands between the negative ones and the zeros of slots without events.
+    #[test]
+    fn a_slot_of_zero_is_not_negative() {
+        let percentile = percentile(50, Fill::Zero);
+        let mut slots = slots(&[-3, 0, 0]);
+        let observation = Observation {
+            value: Quantity::from_scaled(-1),
+            own: crate::number::Amount::ZERO,
+            distinct: 0,
+            time: Instant::from_micros(60_000_001),
+            source: b"",
+            id: b"",
+            estimated: false,
+            fingerprint: 0,
+        };
+        for of in 3..9 {
+            let ahead = slots.quantity_with(&percentile, &observation, of).unwrap();
+            let mut after = slots.clone();
+            after.observe(&percentile, &observation).unwrap();
+            assert_eq!(ahead, after.quantity(&percentile, of), "{of} slots");
+        }
+        slots.observe(&percentile, &observation).unwrap();
+        assert_eq!(slots.quantity(&percentile, 3), Quantity::from_scaled(-1));
+    }
+
     proptest::proptest! {
         /// Looking ahead gives what observing leads to.
         #[test]

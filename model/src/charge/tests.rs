@@ -229,3 +229,50 @@ fn what_does_not_fit_is_an_answer() {
     let rule = Rule { charge: &charge, cell: CellIdx::ONLY, terms: &terms };
     assert_eq!(rule.amount(&Measured::One(Quantity::from_scaled(10_i128.pow(36)))), Err(Overflow));
 }
+
+#[test]
+fn what_a_plan_change_keeps() {
+    let lines = "price = { model = 'unit', unit_amount = 2 }; allowance = { quantity = 5 }";
+    let (_, here) = charge(lines);
+    assert!(charge(&lines.replace("= 5", "= 9")).1.continues(&here), "the allowance's quantity may differ");
+    for other in [
+        "price = { model = 'unit', unit_amount = 3 }; allowance = { quantity = 5 }",
+        "price = { model = 'unit', unit_amount = 2 }; allowance = { quantity = 5 }; conversion = { divide = 10 }",
+        "price = { model = 'unit', unit_amount = 2 }; round = { scale = 2 }",
+        "price = { model = 'unit', unit_amount = 2 }; allowance = { quantity = 5 }; pool = 'account'",
+        "price = { model = 'unit', unit_amount = 2 }; allowance = { quantity = 5, rollover_max = 1 }",
+        "price = { model = 'unit', unit_amount = 2 }; allowance = { quantity = 5, scope = 'charge' }",
+        "price = { model = 'unit', unit_amount = 2 }",
+    ] {
+        let (_, other) = charge(other);
+        assert!(!other.continues(&here) && !here.continues(&other), "{other:?}");
+    }
+    let renamed = Charge { name: "d".to_owned(), ..here.clone() };
+    assert!(!renamed.continues(&here));
+}
+
+#[test]
+fn parts_of_allowances_round_half_away() {
+    let (catalog, charge) = charge("price = { model = 'unit', unit_amount = 2 }; allowance = { quantity = '0.005' }");
+    let meter = meter_of(&catalog, &charge);
+    assert_eq!(charge.allowance_of(HALF, meter), Ok(Quantity::from_scaled(3)), "2.5 steps are 3");
+    assert_eq!(charge.allowance_of(THIRD, meter), Ok(Quantity::from_scaled(2)), "1.67 steps are 2");
+}
+
+#[test]
+fn what_the_allowance_makes_free() {
+    let (catalog, charge) = charge("price = { model = 'unit', unit_amount = 2 }; allowance = { quantity = 5 }");
+    let terms = terms(&charge, Fraction::WHOLE, &catalog);
+    let rule = Rule { charge: &charge, cell: CellIdx::ONLY, terms: &terms };
+    for (used, free) in [("3", "3"), ("5", "5"), ("7.5", "5"), ("0", "0")] {
+        assert_eq!(rule.free(&Measured::One(quantity(used))), Ok(quantity(free)), "{used}");
+    }
+}
+
+#[test]
+fn the_quantity_as_a_whole() {
+    let parts = [quantity("1"), quantity("2.5")];
+    assert_eq!(Measured::One(parts[0]).quantity(), Ok(parts[0]));
+    assert_eq!(Measured::ByVersion(parts.to_vec()).quantity(), Ok(quantity("3.5")));
+    assert_eq!(Measured::ByResource(parts.to_vec()).quantity(), Ok(Quantity::ZERO), "resources do not add up");
+}

@@ -206,3 +206,45 @@ fn overflow_is_an_answer() {
     let price = Unit { unit_amount: unit_amount("99999999999999999999"), per: Quantity::from_scaled(1), unit: 1 };
     assert_eq!(price.exact(largest).unwrap().round(), Err(Overflow));
 }
+
+/// What is nothing has no line.
+#[test]
+fn lines_of_nothing() {
+    let count = |price: &Price, used: &str| {
+        let Some(Leaf::Cumulative(price)) = price.leaf(CellIdx::ONLY) else { panic!("a cumulative price") };
+        price.lines(quantity(used)).unwrap().len()
+    };
+    let graduated = |rows: &[&str]| Price::Graduated(Graduated { tiers: tiers(rows), unit: UNIT });
+    let package = Price::Package(Package {
+        size: quantity("10"),
+        amount: unit_amount("5"),
+        partial: PartialBlock::Down,
+        unit: UNIT,
+    });
+    for (price, used, lines) in [
+        (graduated(&["10 1 0 -", "- 2 0 -"]), "15", 2),
+        (graduated(&["10 1 0 -", "- 2 3 -"]), "15", 3),
+        (graduated(&["10 1 0 -", "- 2 3 -"]), "10", 1),
+        (graduated(&["10 1 0.000000000000000001 -", "- 2 3 -"]), "0", 1),
+        (package.clone(), "9", 0),
+        (package, "10", 1),
+    ] {
+        assert_eq!(count(&price, used), lines, "{price:?} at {used}");
+    }
+}
+
+#[test]
+fn either_limit_makes_events_free() {
+    let percentage = Percentage {
+        rate: unit_amount("0.1"),
+        fixed: Amount::ZERO,
+        min: None,
+        max: None,
+        free_events: None,
+        free_amount: None,
+        unit: UNIT,
+    };
+    assert!(!percentage.has_free());
+    assert!(Percentage { free_events: Some(1), ..percentage }.has_free());
+    assert!(Percentage { free_amount: Some(quantity("1")), ..percentage }.has_free());
+}
