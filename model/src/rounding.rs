@@ -118,6 +118,19 @@ mod tests {
         assert_eq!(divide(I256::ONE, I256::MINUS_ONE, HalfAway), None);
     }
 
+    #[test]
+    fn names() {
+        for (name, mode) in [
+            ("half_away", Some(RoundingMode::HalfAway)),
+            ("half_even", Some(RoundingMode::HalfEven)),
+            ("up", Some(RoundingMode::Up)),
+            ("down", Some(RoundingMode::Down)),
+            ("nearest", None),
+        ] {
+            assert_eq!(RoundingMode::parse(name), mode);
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn narrow_and_wide_agree(numerator: i128, denominator in 1..i128::MAX, mode in 0..4_usize) {

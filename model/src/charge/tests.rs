@@ -174,6 +174,14 @@ fn versions_split_a_period() {
         let explained = rule.lines(&measured, priced).unwrap();
         let sum = explained.iter().try_fold(Amount::ZERO, |sum, (_, line)| sum.checked_add(line.amount)).unwrap();
         assert_eq!(sum, priced, "the lines sum to the amount: {explained:?}");
+        // What the later version prices is only what was used under it, unless blocks or allowances stand between.
+        if modifiers.is_empty() && !lines.contains("package") {
+            let used = |version: usize| {
+                let lines = explained.iter().filter(|(position, _)| *position == version);
+                lines.fold(Quantity::ZERO, |sum, (_, line)| sum.checked_add(line.quantity).unwrap())
+            };
+            assert_eq!([used(0), used(1)], parts.map(quantity), "{explained:?}");
+        }
     }
 }
 

@@ -134,3 +134,20 @@ proptest! {
         prop_assert_eq!(Series::from_events(whole.iter().cloned().collect()), whole);
     }
 }
+
+#[test]
+fn what_lies_between_two_readings() {
+    let wrap = Decrease::Wrap(Quantity::from_scaled(100));
+    for (decrease, before, reading, expected) in [
+        (wrap, 40, 40, 0),
+        (wrap, 40, 41, 1),
+        (wrap, 90, 5, 15),
+        (Decrease::Reset, 40, 40, 0),
+        (Decrease::Reset, 40, 7, 7),
+        (Decrease::Nothing, 40, 7, 0),
+        (Decrease::Nothing, 40, 47, 7),
+    ] {
+        let usage = Readings { decrease }.usage(Quantity::from_scaled(before), Quantity::from_scaled(reading));
+        assert_eq!(usage, Ok(Quantity::from_scaled(expected)), "{decrease:?} from {before} to {reading}");
+    }
+}
