@@ -257,12 +257,8 @@ impl<'a> Rule<'a> {
             (Measured::ByVersion(parts), Leaf::Cumulative(price)) => {
                 let mut lines: Vec<(usize, PriceLine)> = first(price.lines(Quantity::ZERO)?);
                 for (position, step) in self.steps(parts)?.iter().enumerate() {
-                    let before = step.price.lines(step.before)?;
-                    let added = step.price.lines(step.after)?.into_iter().map(|line| less(line, &before));
-                    let added: Vec<PriceLine> = added.collect::<Result<_, Overflow>>()?;
-                    lines.extend(
-                        added.into_iter().filter(|line| line.amount != Amount::ZERO).map(|line| (position, line)),
-                    );
+                    let added = difference(step.price.lines(step.after)?, step.price.lines(step.before)?)?;
+                    lines.extend(added.into_iter().map(|line| (position, line)));
                 }
                 lines
             }
@@ -314,13 +310,21 @@ pub fn after_allowance(quantity: Quantity, allowance: Quantity) -> Result<Quanti
     if quantity > allowance { quantity.checked_sub(allowance) } else { Ok(quantity.min(Quantity::ZERO)) }
 }
 
-/// A line without what an earlier quantity had of it.
-fn less(line: PriceLine, before: &[PriceLine]) -> Result<PriceLine, Overflow> {
-    let Some(earlier) = before.iter().find(|other| (other.kind, other.tier) == (line.kind, line.tier)) else {
-        return Ok(line);
-    };
-    let quantity = line.quantity.checked_sub(earlier.quantity)?;
-    Ok(PriceLine { quantity, amount: line.amount.checked_sub(earlier.amount)?, ..line })
+/// Lines without what an earlier quantity had of them: below zero where that was more.
+fn difference(after: Vec<PriceLine>, before: Vec<PriceLine>) -> Result<Vec<PriceLine>, Overflow> {
+    let is_same = |a: &PriceLine, b: &PriceLine| (a.kind, a.tier) == (b.kind, b.tier);
+    let gone: Vec<PriceLine> =
+        before.iter().filter(|line| !after.iter().any(|other| is_same(line, other))).copied().collect();
+    let nothing = |line: PriceLine| PriceLine { quantity: Quantity::ZERO, amount: Amount::ZERO, ..line };
+    let mut lines: Vec<PriceLine> = after.into_iter().chain(gone.into_iter().map(nothing)).collect();
+    for line in &mut lines {
+        if let Some(earlier) = before.iter().find(|other| is_same(line, other)) {
+            line.quantity = line.quantity.checked_sub(earlier.quantity)?;
+            line.amount = line.amount.checked_sub(earlier.amount)?;
+        }
+    }
+    lines.retain(|line| line.amount != Amount::ZERO);
+    Ok(lines)
 }
 
 fn events_line(price: PerEvent<'_>, quantity: Quantity, amount: Amount) -> Option<PriceLine> {

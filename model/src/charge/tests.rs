@@ -185,6 +185,25 @@ fn versions_split_a_period() {
     }
 }
 
+/// Usage taken back under a later version takes its line below zero.
+#[test]
+fn versions_may_take_back() {
+    let (catalog, charge) = charge_of(
+        "aggregation = 'sum'; value = 'data.v'; scale = 3; allow_negative = true",
+        "price = 'v'; allowance = { quantity = 4 }; [prices.v]; model = 'unit'; unit_amount = 2; [[prices.v.versions]]; \
+         effective_at = '1970-01-01T00:00:00.0005Z'; mid_period = 'split'; model = 'unit'; unit_amount = 3",
+    );
+    let terms = terms(&charge, Fraction::WHOLE, &catalog);
+    let rule = Rule { charge: &charge, cell: CellIdx::ONLY, terms: &terms };
+    let measured = Measured::ByVersion(vec![quantity("9"), quantity("-6")]);
+    // 5 units paid at 2, then given back at 3: what is left is within the allowance.
+    let amount = rule.amount(&measured).unwrap();
+    assert_eq!(amount.to_string(), "-5");
+    let lines = rule.lines(&measured, amount).unwrap();
+    let shown: Vec<_> = lines.iter().map(|(at, line)| (*at, line.quantity, line.amount.to_string())).collect();
+    assert_eq!(shown, [(0, quantity("5"), "10".to_owned()), (1, quantity("-5"), "-15".to_owned())]);
+}
+
 #[test]
 fn the_version_of_a_bucket_is_that_of_its_start() {
     let (_, charge) = charge(
