@@ -232,8 +232,7 @@ fn changed<'a>(context: &Context<'a>, line: &Changed<'_>) -> Result<(&'a Segment
             // All other lines of a plan are there at every close.
             let Part::Usage(index) = *part else { return Err(foreign("line")) };
             let of = Charged { index, charge: context.charge(index) };
-            let overflow = InvoiceError::overflow(&context.period.customer);
-            let usage = context.usage(of, group, Amount::ZERO).map_err(overflow)?;
+            let usage = context.usage(of, group, Amount::ZERO);
             Ok((segment, Item::Usage(Box::new(usage)), of.charge.late_policy))
         }
     }

@@ -8,7 +8,6 @@
 mod details;
 mod figures;
 mod items;
-mod quantity;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;

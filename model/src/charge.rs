@@ -91,8 +91,10 @@ pub struct Rule<'a> {
 impl Charge {
     /// How many integers of a priced quantity make one priced unit.
     pub fn priced_unit(&self, meter: &Meter) -> Result<i128, Overflow> {
-        let unit = meter.scale.unit().checked_mul(meter.aggregation.quantity_factor()).ok_or(Overflow)?;
-        unit.checked_mul(self.conversion.map_or(1, |conversion| conversion.denominator)).ok_or(Overflow)
+        meter
+            .quantity_unit()
+            .checked_mul(self.conversion.map_or(1, |conversion| conversion.denominator))
+            .ok_or(Overflow)
     }
 
     /// The price that holds in a cell of a version.

@@ -4,14 +4,14 @@
 //! Does not own: what the lines of a price are (`Rule::lines` of the model). Keeps L9: details that do not sum to the exact
 //! amount are an error, never printed.
 
-use weir_model::catalog::{Charge, Meter};
+use weir_model::catalog::{Charge, Meter, quantity_text};
 use weir_model::charge::{Rule, meter_of};
 use weir_model::number::{Amount, Money, Overflow, Quantity};
-use weir_model::price::{Capacity, CellIdx, CellPart, Leaf, LineKind, PerEvent, PriceLine, Tiers};
+use weir_model::price::{Capacity, CellIdx, CellPart, Leaf, LineKind, PerEvent, PriceLine};
 use weir_model::rated::BucketTotal;
 
-use super::items::{at, meter_unit, version};
-use super::{Context, quantity};
+use super::Context;
+use super::items::{at, version};
 use crate::allocate::allocate;
 use crate::error::InvoiceError;
 use crate::invoice::{CellChoice, Detail, DetailKind, PoolWhole, ResourceBound, TierRange};
@@ -105,7 +105,7 @@ impl Writer<'_> {
             return Ok(None);
         }
         let converted = self.rule.charge.converted(bucket.measured.quantity()?, self.unit)?;
-        let quantity = Some(self.text(converted)?);
+        let quantity = Some(self.text(converted));
         Ok(Some(Detail { quantity, ..self.blank(DetailKind::Conversion) }))
     }
 
@@ -114,18 +114,18 @@ impl Writer<'_> {
         if free == Quantity::ZERO {
             return Ok(None);
         }
-        let quantity = Some(self.text(free)?);
+        let quantity = Some(self.text(free));
         Ok(Some(Detail { quantity, ..self.blank(DetailKind::Allowance) }))
     }
 
     fn pool(&self, bucket: &BucketTotal) -> Result<Detail, Overflow> {
-        let unit = meter_unit(self.meter)?;
-        let whole = |pool: weir_model::rated::PoolTotal| {
-            Ok(PoolWhole { quantity: quantity::text(pool.quantity, unit)?, exact_amount: pool.amount })
+        let whole = |pool: weir_model::rated::PoolTotal| PoolWhole {
+            quantity: self.meter.quantity_text(pool.quantity),
+            exact_amount: pool.amount,
         };
         Ok(Detail {
-            quantity: Some(quantity::text(bucket.measured.quantity()?, unit)?),
-            pool: bucket.pool.map(whole).transpose()?,
+            quantity: Some(self.meter.quantity_text(bucket.measured.quantity()?)),
+            pool: bucket.pool.map(whole),
             exact_amount: bucket.amount,
             ..self.blank(DetailKind::Pool)
         })
@@ -135,12 +135,12 @@ impl Writer<'_> {
         let leaf = self.rule.leaf(position)?;
         let several = self.rule.terms.versions.len() > 1;
         let mut detail = Detail {
-            tier: self.tier(&leaf, line.tier)?,
+            tier: self.tier(&leaf, line.tier),
             exact_amount: line.amount,
             ..self.blank(DetailKind::Price(line.kind))
         };
         if line.kind != LineKind::Flat {
-            detail.quantity = Some(self.text(line.quantity)?);
+            detail.quantity = Some(self.text(line.quantity));
         }
         match (line.kind, leaf) {
             (LineKind::Flat, _) | (LineKind::Events, Leaf::PerEvent(PerEvent::Increments(_))) => {}
@@ -152,7 +152,7 @@ impl Writer<'_> {
             }
             _ => {
                 detail.unit_amount = Some(line.unit_amount);
-                detail.per = Some(self.text(line.per)?);
+                detail.per = Some(self.text(line.per));
             }
         }
         detail.version = self.rule.terms.versions.get(position).filter(|_| several).copied().map(version);
@@ -187,39 +187,31 @@ impl Writer<'_> {
         place.into_iter().map(choice).collect()
     }
 
-    fn tier(&self, leaf: &Leaf<'_>, number: Option<u32>) -> Result<Option<TierRange>, Overflow> {
-        let Some((number, position)) = number.and_then(|number| Some((number, at(number).checked_sub(1)?))) else {
-            return Ok(None);
-        };
+    fn tier(&self, leaf: &Leaf<'_>, number: Option<u32>) -> Option<TierRange> {
+        let number = number?;
+        let position = at(number).checked_sub(1)?;
         match leaf {
             Leaf::Cumulative(price) => {
-                price.tiers().map(|tiers| self.range(number, position, tiers)).transpose().map(Option::flatten)
+                let (above, tier) = price.tiers()?.with_lower().nth(position)?;
+                let up_to = tier.up_to.map(|up_to| self.text(up_to));
+                Some(TierRange { number, above: Some(self.text(above)), up_to, resources: Vec::new() })
             }
-            Leaf::Capacity(price) => self.bounds(number, position, price).map(Some),
-            Leaf::PerEvent(_) => Ok(None),
+            Leaf::Capacity(price) => Some(self.bounds(number, position, price)),
+            Leaf::PerEvent(_) => None,
         }
     }
 
-    fn range(&self, number: u32, position: usize, tiers: &Tiers) -> Result<Option<TierRange>, Overflow> {
-        let Some((above, tier)) = tiers.with_lower().nth(position) else { return Ok(None) };
-        let up_to = tier.up_to.map(|up_to| self.text(up_to)).transpose()?;
-        Ok(Some(TierRange { number, above: Some(self.text(above)?), up_to, resources: Vec::new() }))
-    }
-
-    fn bounds(&self, number: u32, position: usize, price: &Capacity) -> Result<TierRange, Overflow> {
+    fn bounds(&self, number: u32, position: usize, price: &Capacity) -> TierRange {
         let bounds = price.tiers().get(position).map(|tier| tier.up_to.as_slice()).unwrap_or_default();
-        let mut resources = Vec::new();
-        for ((resource, meter), up_to) in price.resources.iter().zip(self.context.meters(self.rule.charge)).zip(bounds)
-        {
-            if let Some(up_to) = up_to {
-                let up_to = quantity::text(*up_to, meter_unit(meter)?)?;
-                resources.push(ResourceBound { resource: resource.clone(), up_to });
-            }
-        }
-        Ok(TierRange { number, above: None, up_to: None, resources })
+        let meters = self.context.meters(self.rule.charge);
+        let bound = |((resource, meter), up_to): ((&String, &Meter), &Option<Quantity>)| {
+            Some(ResourceBound { resource: resource.clone(), up_to: meter.quantity_text((*up_to)?) })
+        };
+        let resources = price.resources.iter().zip(meters).zip(bounds).filter_map(bound).collect();
+        TierRange { number, above: None, up_to: None, resources }
     }
 
-    fn text(&self, priced: Quantity) -> Result<String, Overflow> {
-        quantity::text(priced, self.unit)
+    fn text(&self, priced: Quantity) -> String {
+        quantity_text(priced, self.unit)
     }
 }

@@ -9,7 +9,7 @@ use weir_model::price::Price;
 use weir_model::rated::BucketTotal;
 
 use super::figures::{Bound, Charged};
-use super::{Context, Entry, Figure, details, quantity};
+use super::{Context, Entry, Figure, details};
 use crate::error::InvoiceError;
 use crate::invoice::{self, Dimension, Discount, Fee, Item, Line, Resource, Usage, UsagePrice, Version};
 
@@ -31,7 +31,7 @@ impl Context<'_> {
             }
             Entry::Usage { of, buckets, exact } => {
                 let group = buckets.first().map(|bucket| bucket.group.as_slice()).unwrap_or_default();
-                let blank = self.usage(of, group, exact).map_err(InvoiceError::overflow(&self.period.customer))?;
+                let blank = self.usage(of, group, exact);
                 Item::Usage(Box::new(self.with_buckets(blank, of, buckets, figure.amount)?))
             }
             Entry::Discount { of, rate, gross, exact } => {
@@ -43,22 +43,22 @@ impl Context<'_> {
     }
 
     /// The line of a charge and group without any usage.
-    pub(crate) fn usage(&self, of: Charged<'_>, group: &[String], exact: Amount) -> Result<Usage, Overflow> {
+    pub(crate) fn usage(&self, of: Charged<'_>, group: &[String], exact: Amount) -> Usage {
         let meter = meter_of(self.catalog, of.charge);
-        Ok(Usage {
+        Usage {
             charge: of.charge.name.clone(),
             meter: meter.name.clone(),
             aggregation: meter.aggregation.name(),
             price: UsagePrice { name: of.charge.price_name.clone(), model: model(of.charge, 0), versions: Vec::new() },
             group: dimensions(of.charge, group),
-            quantity: Some(quantity::text(Quantity::ZERO, meter_unit(meter)?)?),
+            quantity: Some(meter.quantity_text(Quantity::ZERO)),
             unit: unit_name(meter),
             resources: Vec::new(),
             events: 0,
             digest: Digest::default(),
             exact_amount: exact,
             details: Vec::new(),
-        })
+        }
     }
 
     /// `buckets` are those of one charge and group: at least one.
@@ -101,7 +101,7 @@ impl Context<'_> {
                 resource: name.clone(),
                 meter: meter.name.clone(),
                 aggregation: meter.aggregation.name(),
-                quantity: quantity::text(*quantity, meter_unit(meter)?)?,
+                quantity: meter.quantity_text(*quantity),
             })
         };
         resources.map(resource).collect()
@@ -127,11 +127,6 @@ fn bound_item(of: Charged<'_>, bound: &Bound) -> invoice::Bound {
 /// A version in force, as the terms of a bucket name it: by its position from 0.
 pub(super) fn version((position, effective_at): (u32, weir_model::time::Instant)) -> Version {
     Version { number: position.saturating_add(1), effective_at }
-}
-
-/// How many integers of a bucket's quantity make one of the meter's units.
-pub(super) fn meter_unit(meter: &Meter) -> Result<i128, Overflow> {
-    meter.scale.unit().checked_mul(meter.aggregation.quantity_factor()).ok_or(Overflow)
 }
 
 /// `storage`, and of a time-weighted meter `storage x hour`.
@@ -162,7 +157,7 @@ fn total_quantity(meter: &Meter, buckets: &[BucketTotal]) -> Result<Option<Strin
     }
     let add = |sum: Quantity, bucket: &BucketTotal| sum.checked_add(bucket.measured.quantity()?);
     let sum = buckets.iter().try_fold(Quantity::ZERO, add)?;
-    quantity::text(sum, meter_unit(meter)?).map(Some)
+    Ok(Some(meter.quantity_text(sum)))
 }
 
 pub(super) fn at(position: u32) -> usize {

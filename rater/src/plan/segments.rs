@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use weir_model::calendar::{Periods, part_of};
 use weir_model::catalog::{Catalog, ChargeIdx, Customer, PlanIdx};
 use weir_model::charge::{Terms, meter_of};
-use weir_model::number::Quantity;
+use weir_model::number::{QUANTITY_LIMIT, Quantity};
 use weir_model::time::{Instant, Period};
 use weir_model::verdict::UnpricedReason;
 
@@ -172,8 +172,8 @@ impl RatingPlan {
             let more = self.active(owner, next, period);
             active.end = more.end;
             let added = self.allowance(next_charge, part(next, &more));
-            // Both are at most the bound of a quantity; their sum is a bucket's at most.
-            allowance = allowance.checked_add(added).unwrap_or(allowance);
+            // No quantity is greater: what does not fit makes everything free.
+            allowance = allowance.checked_add(added).unwrap_or(Quantity::from_scaled(QUANTITY_LIMIT.saturating_sub(1)));
             (last, last_charge) = (next, next_charge);
         }
         let versions = self.charge(charge).1.versions_in(&active);
@@ -188,7 +188,7 @@ impl RatingPlan {
 
     fn allowance(&self, charge: ChargeIdx, part: weir_model::charge::Fraction) -> Quantity {
         let (_, charge) = self.charge(charge);
-        // A part of a quantity that fits, in products that the loader has tried.
-        charge.allowance_of(part, meter_of(self.catalog(), charge)).unwrap_or_default()
+        // A part of a quantity is a quantity, and the loader has bounded the unit.
+        charge.allowance_of(part, meter_of(self.catalog(), charge)).expect("a part of an allowance fits")
     }
 }

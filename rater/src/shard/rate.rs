@@ -34,6 +34,8 @@ struct Changed {
     opening: Quantity,
     amount: Amount,
     without_usage: Amount,
+    /// A(S) - A(∅), after less before.
+    row: Amount,
 }
 
 impl Shard {
@@ -143,14 +145,10 @@ impl Shard {
         self.series.insert(group, counter, OrderedEvent::of(&observation), &effect);
         for changed in changes {
             let (bucket, extra) = self.buckets.get_with_extra_mut(changed.bucket).ok_or(Overflow)?;
-            // A(S) - A(∅), after and before: both are differences of amounts that fit.
-            let before = bucket.amount.checked_sub(extra.without_usage).unwrap_or_default();
-            let row = changed.amount.checked_sub(changed.without_usage).and_then(|after| after.checked_sub(before));
             extra.state = BucketState::Series { quantity: changed.quantity, opening: changed.opening };
             extra.without_usage = changed.without_usage;
             bucket.amount = changed.amount;
-            let row = row.unwrap_or_default();
-            let own = changed.bucket == number;
+            let (own, row) = (changed.bucket == number, changed.row);
             if own {
                 bucket.count_event(event.digest())?;
             }
@@ -187,10 +185,9 @@ impl Shard {
             let rule = Rule { charge, cell: self.combos.get(bucket.key().combo).cell, terms: &extra.terms };
             let amount = rule.amount(&Measured::One(quantity))?;
             let without_usage = rule.amount(&Measured::One(opening))?;
-            // The row must fit too.
             let before = bucket.amount.checked_sub(extra.without_usage)?;
-            amount.checked_sub(without_usage)?.checked_sub(before)?;
-            changes.push(Changed { bucket: number, quantity, opening, amount, without_usage });
+            let row = amount.checked_sub(without_usage)?.checked_sub(before)?;
+            changes.push(Changed { bucket: number, quantity, opening, amount, without_usage, row });
         }
         Ok(changes)
     }
