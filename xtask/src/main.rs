@@ -1,4 +1,4 @@
-//! The project's chores: `cargo xtask test`, `tidy`, `conformance`, `aws-catalog` and `aws-pools`.
+//! The project's chores: `cargo xtask test`, `tidy`, `conformance`, `fuzz`, `aws-catalog` and `aws-pools`.
 //!
 //! Owns: what a newcomer and continuous integration type to prove that the tree is good. Does not own: any product code;
 //! nothing of Weir depends on it.
@@ -7,6 +7,7 @@
 mod aws_catalog;
 mod aws_pools;
 mod conformance;
+mod fuzz;
 mod suite;
 mod tidy;
 mod workspace;
@@ -20,6 +21,8 @@ const HELP: &str = "\
 cargo xtask test               formatting, clippy, tidy, then every test
 cargo xtask tidy               what clippy cannot check: arrows, heads, sizes, words
 cargo xtask conformance [N]    N random catalogs (10,000) of 10,000 events through Weir and the oracle
+cargo xtask fuzz [TARGET] [--seconds N]
+                               every fuzz target, or one, for N seconds (60) each
 cargo xtask aws-catalog [DIR]  the catalog of the AWS report, from its rates.csv (DIR: target/aws-cur)
 cargo xtask aws-pools [DIR]    the catalog of its shared allowances (DIR: target/aws-pools)
 
@@ -43,6 +46,10 @@ fn run(arguments: &[String]) -> Result<()> {
         ["tidy"] => run_tidy(),
         ["conformance"] => conformance::run(conformance::CASES),
         ["conformance", cases] => conformance::run(cases.parse().context("how many catalogs: write a number")?),
+        ["fuzz"] => fuzz::run(None, fuzz::SECONDS),
+        ["fuzz", "--seconds", seconds] => fuzz::run(None, seconds_of(seconds)?),
+        ["fuzz", target] => fuzz::run(Some(target), fuzz::SECONDS),
+        ["fuzz", target, "--seconds", seconds] => fuzz::run(Some(target), seconds_of(seconds)?),
         ["aws-catalog"] => run_aws_catalog(&workspace::root()?.join("target/aws-cur")),
         ["aws-catalog", out] if !out.starts_with('-') => run_aws_catalog(Path::new(out)),
         ["aws-pools"] => run_aws_pools(&workspace::root()?.join("target/aws-pools")),
@@ -53,6 +60,10 @@ fn run(arguments: &[String]) -> Result<()> {
         }
         _ => bail!("no such chore: `{}`\n\n{HELP}", words.join(" ")),
     }
+}
+
+fn seconds_of(text: &str) -> Result<u64> {
+    text.parse().context("how many seconds: write a number")
 }
 
 fn run_tidy() -> Result<()> {
