@@ -23,7 +23,7 @@ const INSTRUMENTED: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sa
      -Cllvm-args=-sanitizer-coverage-trace-compares";
 
 /// One input may take so long, and so much memory; and no allocation may be larger than the third.
-const LIMITS: [&str; 3] = ["-timeout=20", "-rss_limit_mb=1024", "-malloc_limit_mb=256"];
+const LIMITS: [&str; 3] = ["-timeout=60", "-rss_limit_mb=1024", "-malloc_limit_mb=256"];
 
 /// Runs one target, or all, for so many seconds each. A finding does not keep the next target from running.
 pub(crate) fn run(only: Option<&str>, seconds: u64) -> Result<()> {
