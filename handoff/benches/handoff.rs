@@ -225,8 +225,8 @@ impl Queue for Locked {
         let items = receiver.items.lock().expect("no panics");
         let waits = |items: &mut (VecDeque<Item>, usize)| items.0.is_empty() && items.1 > 0;
         let mut items = receiver.filled.wait_while(items, waits).expect("no panics");
-        let most = if taking == Taking::Single { 1 } else { items.0.len() };
-        group.extend(items.0.drain(..most.min(items.0.len())));
+        let count = if taking == Taking::Single { items.0.len().min(1) } else { items.0.len() };
+        group.extend(items.0.drain(..count));
         drop(items);
         receiver.emptied.notify_all();
         !group.is_empty()
@@ -300,8 +300,12 @@ fn compare(senders: u64, taking: Taking, (items, rounds): (u64, usize)) {
 
 fn main() {
     let benchmark = std::env::args().any(|argument| argument == "--bench");
-    let size = if benchmark { (1_000_000, 9) } else { (1_000, 1) };
     for taking in [Taking::Single, Taking::Groups, Taking::Slow] {
+        let size = match (benchmark, taking) {
+            (false, _) => (1_000, 1),
+            (true, Taking::Slow) => (20_000, 5),
+            (true, _) => (1_000_000, 9),
+        };
         for senders in [1, 2, 4] {
             compare(senders, taking, size);
         }
