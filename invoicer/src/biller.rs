@@ -180,12 +180,12 @@ impl Document<'_> {
 
 /// Whether a period has a document of its own.
 fn has_lines(context: &Context<'_>) -> Result<bool, InvoiceError> {
-    for figure in context.figures() {
-        if figure.map_err(InvoiceError::overflow(&context.period.customer))?.stands() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let mut any = false;
+    context.figures(|figure| {
+        any |= figure.stands();
+        Ok(())
+    })?;
+    Ok(any)
 }
 
 fn late_line(

@@ -44,11 +44,11 @@ pub fn invoiced(catalog: &Catalog, period: &CustomerPeriod) -> Result<Option<Mon
     let overflow = InvoiceError::overflow(&period.customer);
     let mut total = Money::zero(context.currency);
     let mut stands = false;
-    for figure in context.figures() {
-        let figure = figure.map_err(&overflow)?;
+    context.figures(|figure| {
         stands |= figure.stands();
         total = total.checked_add(figure.amount).map_err(&overflow)?;
-    }
+        Ok(())
+    })?;
     Ok(stands.then_some(total))
 }
 
@@ -98,14 +98,13 @@ impl<'a> Context<'a> {
 
     /// The lines of the period as they stand now, from 1.
     pub fn lines(&self) -> Result<Vec<Line>, InvoiceError> {
-        let overflow = InvoiceError::overflow(&self.period.customer);
         let mut lines = Vec::new();
-        for figure in self.figures() {
-            let figure = figure.map_err(&overflow)?;
+        self.figures(|figure| {
             if figure.stands() {
                 lines.push(self.line(&figure)?);
             }
-        }
+            Ok(())
+        })?;
         renumber(&mut lines);
         Ok(lines)
     }

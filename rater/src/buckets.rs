@@ -191,6 +191,12 @@ impl Buckets {
         }
     }
 
+    /// Starts to bring a bucket into the cache.
+    #[inline]
+    pub fn prefetch(&self, number: u32) {
+        self.buckets.prefetch(number);
+    }
+
     /// The number of a bucket.
     #[inline]
     pub fn find(&self, key: BucketKey, hash: u64) -> Option<u32> {

@@ -238,12 +238,11 @@ impl Shape {
     #[inline(always)]
     fn behind(&self, text: &[u8], at: usize, literal: Literal) -> Option<usize> {
         let (first, end) = literal.blocks;
-        let mut from = at;
+        let blocks = self.blocks.get(usize::from(first)..usize::from(end))?;
+        let (bytes, _) = text.get(at..)?.get(..blocks.len() * BLOCK_BYTES)?.as_chunks::<BLOCK_BYTES>();
         let mut difference = 0;
-        for block in self.blocks.get(usize::from(first)..usize::from(end))? {
-            let bytes = text.get(from..)?.first_chunk::<BLOCK_BYTES>()?;
+        for (block, bytes) in blocks.iter().zip(bytes) {
             difference |= (u128::from_le_bytes(*bytes) & block.mask) ^ block.bits;
-            from += BLOCK_BYTES;
         }
         (difference == 0).then_some(at + literal.len as usize)
     }

@@ -26,6 +26,8 @@ pub struct ShardPeriods<'c> {
     stretches: Vec<u32>,
     position: usize,
     buckets: BucketsByStretch,
+    /// Numbers of one stretch's buckets by charge: numbers are cheaper to sort than totals.
+    order: Vec<(ChargeIdx, u32)>,
     terms: TermsCache,
 }
 
@@ -39,7 +41,15 @@ impl<'c> ShardPeriods<'c> {
             .map(|(number, _)| number)
             .collect();
         numbers.sort_by_cached_key(|number| Some(stretch_key(shard, *number)));
-        ShardPeriods { close, shard, stretches: numbers, position: 0, buckets, terms: TermsCache::default() }
+        ShardPeriods {
+            close,
+            shard,
+            stretches: numbers,
+            position: 0,
+            buckets,
+            order: Vec::new(),
+            terms: TermsCache::default(),
+        }
     }
 
     /// The sort key of the next period.
@@ -66,7 +76,16 @@ impl<'c> ShardPeriods<'c> {
         segment.plan = self.close.plan.segment(owner, stretch.segment).plan;
         segment.active = stretch.active;
         segment.buckets.clear();
-        for &bucket in self.buckets.of(number) {
+        // Buckets of different customers lie far apart: those of the next one are asked for meanwhile.
+        if let Some(next) = self.stretches.get(self.position) {
+            self.buckets.of(*next).iter().for_each(|bucket| self.shard.buckets.prefetch(*bucket));
+        }
+        self.order.clear();
+        self.order.extend(
+            self.buckets.of(number).iter().map(|bucket| (self.shard.buckets.get(*bucket).key().charge, *bucket)),
+        );
+        self.order.sort_unstable();
+        for &(_, bucket) in &self.order {
             let bucket = self.shard.buckets.get(bucket);
             segment.buckets.push(bucket_total(self.shard, bucket, &mut self.terms));
         }

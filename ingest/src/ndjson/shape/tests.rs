@@ -90,7 +90,7 @@ proptest! {
             decoder.decode_ndjson(&mut chunk, scratch);
             chunk
         };
-        let together = decode(lines.iter().map(|line| format!("{line}{ending}")).collect(), &mut scratch);
+        let together = decode(lines.join(ending) + ending, &mut scratch);
         let mut seen: Vec<_> = events(&together);
         seen.sort_by_key(|event| event.position);
         let mut seen = seen.into_iter();
