@@ -11,13 +11,12 @@ mod learn;
 use std::ops::RangeInclusive;
 
 use weir_model::catalog::TypeIdx;
-use weir_model::time::Instant;
 
 use super::attributes::Attribute;
 use super::scratch::LineScratch;
 use crate::decode::{Decoder, begin_captures};
 use crate::json::{Kind, Scanner, Value, Walk, plain_end, span};
-use crate::rfc3339::{self, DateCache};
+use crate::rfc3339;
 
 /// Values of a line that may differ; lines with more take the long way.
 const HOLES_MAX: usize = 64;
@@ -38,11 +37,21 @@ struct Block {
     mask: u128,
 }
 
-/// Fixed bytes: blocks of the shape, and their length.
+impl Block {
+    /// Zero if `bytes` begin with the block's.
+    #[inline(always)]
+    fn difference(&self, bytes: [u8; BLOCK_BYTES]) -> u128 {
+        (u128::from_le_bytes(bytes) & self.mask) ^ self.bits
+    }
+}
+
+/// Fixed bytes: most are so short that one block holds them all.
 #[derive(Debug, Clone, Copy)]
 struct Literal {
-    blocks: (u16, u16),
-    len: u32,
+    first: Block,
+    /// Blocks of the shape that follow.
+    further: (u16, u16),
+    len: usize,
 }
 
 /// What a hole may hold.
@@ -117,7 +126,6 @@ pub(crate) struct Shapes {
     /// A line just fitted whose type wants more than a shape gives: there is nothing to learn from it.
     refused: bool,
     found: [Value; HOLES_MAX],
-    time: Instant,
 }
 
 impl Default for Shapes {
@@ -129,7 +137,6 @@ impl Default for Shapes {
             left_alone: 0,
             refused: false,
             found: [Value::default(); HOLES_MAX],
-            time: Instant::default(),
         }
     }
 }
@@ -168,10 +175,10 @@ impl Shapes {
         if !self.is_trusted() {
             return None;
         }
-        let Shapes { known, found, time, .. } = self;
+        let Shapes { known, found, .. } = self;
         for (rank, shape) in known.iter_mut().enumerate() {
-            let Some(end) = shape.matches(scanner, start, (found, time, &mut line.dates)) else { continue };
-            self.refused = !shape.fill(decoder, (scanner, start), (found, *time), (walk, line));
+            let Some(end) = shape.matches(scanner, start, (found, line)) else { continue };
+            self.refused = !shape.fill(decoder, (scanner, start), found, (walk, line));
             if self.refused {
                 return None;
             }
@@ -205,46 +212,62 @@ impl Shapes {
 }
 
 impl Shape {
-    /// Position of the newline of a line that fits; its values are in `found`.
+    /// Position of the newline of a line that fits. Its values are in `found`, those of attributes in `line` too, where they
+    /// count only once their bits are set.
     #[inline(always)]
     fn matches(
         &self,
         scanner: &Scanner<'_>,
         start: usize,
-        (found, time, dates): (&mut [Value; HOLES_MAX], &mut Instant, &mut DateCache),
+        (found, line): (&mut [Value; HOLES_MAX], &mut LineScratch),
     ) -> Option<usize> {
         let text = scanner.text;
-        let mut at = start;
+        let mut rest = text.get(start..)?;
+        line.plain = 0;
         for (hole, value) in self.holes.iter().zip(found) {
-            at = self.behind(text, at, hole.before)?;
-            let (kind, end) = match hole.kind {
-                HoleKind::Text => (Kind::Text, plain_end(text, at)),
+            rest = self.behind(rest, &hole.before)?;
+            let at = text.len() - rest.len();
+            let (kind, length) = match hole.kind {
+                HoleKind::Text => (Kind::Text, plain_end(rest, 0)),
                 HoleKind::Time => {
-                    let (instant, length) = rfc3339::prefix(text.get(at..)?, dates).ok()?;
-                    *time = instant;
-                    (Kind::Text, at + length)
+                    let (time, length) = rfc3339::prefix(rest, &mut line.dates).ok()?;
+                    line.time = Some(time);
+                    (Kind::Text, length)
                 }
-                HoleKind::Number => (Kind::Number, scanner.number_end(at)?),
-                HoleKind::Word => scanner.word(at)?,
+                HoleKind::Number => (Kind::Number, scanner.number_end(at)? - at),
+                HoleKind::Word => {
+                    let (kind, end) = scanner.word(at)?;
+                    (kind, end - at)
+                }
             };
-            *value = Value { kind, span: span(at, end - at) };
-            at = end;
+            *value = Value { kind, span: span(at, length) };
+            line.set_text(hole.attribute, at, length);
+            rest = rest.get(length..)?;
         }
-        let behind = self.behind(text, at, self.tail)?;
-        Some(behind - 1)
+        let behind = self.behind(rest, &self.tail)?;
+        Some(text.len() - behind.len() - 1)
     }
 
-    /// The position behind a literal that stands at `at`.
+    /// What follows a literal that `text` begins with.
     #[inline(always)]
-    fn behind(&self, text: &[u8], at: usize, literal: Literal) -> Option<usize> {
-        let (first, end) = literal.blocks;
-        let blocks = self.blocks.get(usize::from(first)..usize::from(end))?;
-        let (bytes, _) = text.get(at..)?.get(..blocks.len() * BLOCK_BYTES)?.as_chunks::<BLOCK_BYTES>();
-        let mut difference = 0;
-        for (block, bytes) in blocks.iter().zip(bytes) {
-            difference |= (u128::from_le_bytes(*bytes) & block.mask) ^ block.bits;
+    fn behind<'t>(&self, text: &'t [u8], literal: &Literal) -> Option<&'t [u8]> {
+        if literal.first.difference(*text.first_chunk()?) != 0 {
+            return None;
         }
-        (difference == 0).then_some(at + literal.len as usize)
+        if literal.len > BLOCK_BYTES {
+            self.compare_further(text, literal)?;
+        }
+        text.get(literal.len..)
+    }
+
+    #[inline(always)]
+    fn compare_further(&self, text: &[u8], literal: &Literal) -> Option<()> {
+        let (first, end) = literal.further;
+        let blocks = self.blocks.get(usize::from(first)..usize::from(end))?;
+        let (bytes, _) = text.get(BLOCK_BYTES..)?.as_chunks::<BLOCK_BYTES>();
+        let difference = |(block, bytes): (&Block, &[u8; BLOCK_BYTES])| block.difference(*bytes);
+        let differences = blocks.iter().zip(bytes.get(..blocks.len())?).map(difference);
+        (differences.fold(0, |all, one| all | one) == 0).then_some(())
     }
 
     /// Puts a fitting line's members where the long way would. `false` if its type needs the long way.
@@ -253,18 +276,12 @@ impl Shape {
         &mut self,
         decoder: &Decoder,
         (scanner, start): (&Scanner<'_>, usize),
-        (found, time): (&[Value; HOLES_MAX], Instant),
+        found: &[Value; HOLES_MAX],
         (walk, line): (&mut Walk, &mut LineScratch),
     ) -> bool {
-        line.begin();
         line.seen = self.seen;
-        line.plain = self.seen & Attribute::DataContentType.bit();
-        line.time = Some(time);
-        for (hole, value) in self.holes.iter().zip(found) {
-            if hole.attribute != Attribute::Data && hole.attribute != Attribute::Extension {
-                line.set_text(hole.attribute, value.span.start(), value.span.end() - value.span.start());
-            }
-        }
+        line.plain |= self.seen & Attribute::DataContentType.bit();
+        line.extensions.clear();
         let position = |mark: Mark| {
             let base = mark.holes.checked_sub(1).and_then(|last| found.get(last)).map_or(start, |last| last.span.end());
             base + mark.offset

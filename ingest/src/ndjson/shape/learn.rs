@@ -22,7 +22,7 @@ fn empty(types: usize) -> Shape {
     Shape {
         blocks: Vec::new(),
         holes: Vec::new(),
-        tail: Literal { blocks: (0, 0), len: 0 },
+        tail: Literal { first: block_of(&[]), further: (0, 0), len: 0 },
         seen: 0,
         specversion: (nowhere, 0),
         data: None,
@@ -30,6 +30,13 @@ fn empty(types: usize) -> Shape {
         containers: Vec::new(),
         captures: vec![Captures::NotYetKnown; types],
     }
+}
+
+fn block_of(bytes: &[u8]) -> Block {
+    let (mut bits, mut mask) = ([0; BLOCK_BYTES], [0; BLOCK_BYTES]);
+    bits.iter_mut().zip(bytes).for_each(|(bits, byte)| *bits = *byte);
+    mask.iter_mut().take(bytes.len()).for_each(|mask| *mask = 0xFF);
+    Block { bits: u128::from_le_bytes(bits), mask: u128::from_le_bytes(mask) }
 }
 
 struct Learner<'l> {
@@ -150,15 +157,12 @@ impl Learner<'_> {
     fn literal(&mut self, end: usize) -> Option<Literal> {
         let bytes = self.line.get(self.literal_start..end)?;
         let blocks = &mut self.shape.blocks;
-        let first = u16::try_from(blocks.len()).ok()?;
-        for chunk in bytes.chunks(BLOCK_BYTES) {
-            let (mut bits, mut mask) = ([0; BLOCK_BYTES], [0; BLOCK_BYTES]);
-            bits.iter_mut().zip(chunk).for_each(|(bits, byte)| *bits = *byte);
-            mask.iter_mut().take(chunk.len()).for_each(|mask| *mask = 0xFF);
-            blocks.push(Block { bits: u128::from_le_bytes(bits), mask: u128::from_le_bytes(mask) });
-        }
-        let end = u16::try_from(blocks.len()).ok()?;
-        Some(Literal { blocks: (first, end), len: u32::try_from(bytes.len()).ok()? })
+        let mut chunks = bytes.chunks(BLOCK_BYTES);
+        let first = block_of(chunks.next().unwrap_or_default());
+        let from = u16::try_from(blocks.len()).ok()?;
+        blocks.extend(chunks.map(block_of));
+        let to = u16::try_from(blocks.len()).ok()?;
+        Some(Literal { first, further: (from, to), len: bytes.len() })
     }
 
     /// Where a byte stands that belongs to a literal.
