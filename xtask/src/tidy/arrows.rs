@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use serde_json::Value;
 
 use super::{Finding, Source};
@@ -16,14 +16,7 @@ const STAGES: [&str; 5] = ["weir-ingest", "weir-rater", "weir-aggregator", "weir
 
 /// Checks the workspace as cargo sees it.
 pub(super) fn check(root: &Path) -> Result<Vec<Finding>> {
-    let output = workspace::cargo(root)
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
-        .output()
-        .context("cargo metadata does not start")?;
-    if !output.status.success() {
-        bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata is no JSON")?;
+    let metadata = workspace::metadata(root)?;
     let mut findings = Vec::new();
     for (from, to) in wrong_arrows(&dependencies(&metadata)) {
         let path = format!("{}/Cargo.toml", from.strip_prefix("weir-").unwrap_or(&from));
