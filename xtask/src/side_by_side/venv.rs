@@ -1,6 +1,6 @@
 //! The peers' Python packages, in a virtual environment of their own, each installed once.
 
-use std::fs;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,9 +29,8 @@ impl Venv {
     /// Installs an engine's packages unless they are there.
     pub(super) fn install(&self, engine: Engine, log: &Path) -> Result<()> {
         let packages = engine.packages();
-        let stamp = self.folder.join(format!("installed-{}", engine.name()));
-        let wanted = packages.join("\n");
-        if packages.is_empty() || fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        let stamp = self.folder.join(format!("installed-{}", packages.join("-")));
+        if packages.is_empty() || stamp.exists() {
             return Ok(());
         }
         if !self.python().exists() {
@@ -40,7 +39,7 @@ impl Venv {
         eprintln!("installing {}", packages.join(", "));
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"];
         process::run(Command::new(self.python()).args(pip).args(packages), log)?;
-        fs::write(stamp, wanted)?;
+        File::create(stamp)?;
         Ok(())
     }
 }
