@@ -111,7 +111,8 @@ impl<'a> Context<'a> {
         self.period.segments.iter().enumerate().flat_map(move |(number, segment)| {
             let place = Place { number, segment, plan: self.plan(segment) };
             let fees = (0_u32..).zip(&place.plan.fees).map(move |(number, fee)| self.fee(place, number, fee));
-            fees.chain(place.plan.charges.iter().flat_map(move |index| self.charge_figures(place, *index)))
+            let charged = self.charged(segment);
+            fees.chain(charged.flat_map(move |(index, buckets)| self.charge_figures(place, index, buckets)))
         })
     }
 
@@ -121,9 +122,28 @@ impl<'a> Context<'a> {
         Ok(Figure { segment: place.number, entry: Entry::Fee { number, fee, exact }, amount: self.round(exact) })
     }
 
-    fn charge_figures(&self, place: Place<'a>, index: ChargeIdx) -> impl Iterator<Item = Result<Figure<'a>, Overflow>> {
+    /// The charges that can have lines in a segment, in the plan's order, each with its buckets. Those that are neither used nor
+    /// modified are not even looked at: a plan may have thousands of charges of which a customer uses one.
+    fn charged(&self, segment: &'a Segment) -> impl Iterator<Item = (ChargeIdx, &'a [BucketTotal])> {
+        let charge_of = |buckets: &&[BucketTotal]| buckets.first().map(|bucket| bucket.charge);
+        let mut used = segment.buckets.chunk_by(|a, b| a.charge == b.charge).peekable();
+        let mut modified = self.modified.of(segment.plan).iter().copied().peekable();
+        std::iter::from_fn(move || {
+            let next = used.peek().and_then(charge_of);
+            let index = next.into_iter().chain(modified.peek().copied()).min()?;
+            modified.next_if_eq(&index);
+            let buckets = used.next_if(|buckets| charge_of(buckets) == Some(index));
+            Some((index, buckets.unwrap_or_default()))
+        })
+    }
+
+    fn charge_figures(
+        &self,
+        place: Place<'a>,
+        index: ChargeIdx,
+        buckets: &'a [BucketTotal],
+    ) -> impl Iterator<Item = Result<Figure<'a>, Overflow>> {
         let of = Charged { index, charge: self.charge(index) };
-        let buckets = buckets_of(place.segment, index);
         let groups = buckets.chunk_by(|a, b| a.group == b.group);
         let usage = groups.map(move |buckets| {
             let exact = exact_sum(buckets)?;
@@ -235,14 +255,6 @@ impl<'a> Context<'a> {
     fn round(&self, exact: Amount) -> Money {
         exact.to_money(self.currency, LINE_ROUNDING)
     }
-}
-
-/// The buckets of one charge: they are sorted by it.
-fn buckets_of(segment: &Segment, charge: ChargeIdx) -> &[BucketTotal] {
-    let first = segment.buckets.partition_point(|bucket| bucket.charge < charge);
-    let from = segment.buckets.get(first..).unwrap_or_default();
-    let count = from.iter().take_while(|bucket| bucket.charge == charge).count();
-    from.get(..count).unwrap_or_default()
 }
 
 fn exact_sum(buckets: &[BucketTotal]) -> Result<Amount, Overflow> {

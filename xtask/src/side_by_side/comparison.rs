@@ -54,10 +54,16 @@ pub(super) fn run(mut rows: Vec<Row>, rounds: usize, job: (&Files, &Answer), too
     for round in 1..=rounds {
         for row in &mut rows {
             let Ok(runs) = &mut row.outcome else { continue };
-            eprintln!("round {round} of {rounds}: {}", row.engine.name());
+            let name = row.engine.name();
             match row.engine.run(files, answer, tools) {
-                Ok(run) => runs.push(run),
-                Err(error) => row.outcome = Err(error),
+                Ok(run) => {
+                    eprintln!("round {round} of {rounds}: {name}, {:.2} s, CPU {:.2} s", run.wall_s, run.cpu_s);
+                    runs.push(run);
+                }
+                Err(error) => {
+                    eprintln!("round {round} of {rounds}: {name} failed");
+                    row.outcome = Err(error);
+                }
             }
         }
     }
