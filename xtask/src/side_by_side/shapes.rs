@@ -19,8 +19,10 @@ pub(super) struct Cell {
     answer: Answer,
     figures: Figures,
     is_right: bool,
-    /// Bytes per second of wall time as parts of job J's.
+    /// Bytes per second of wall time as parts of job J's; it must not be less than [`RATIO_MIN`].
     ratio: f64,
+    /// Bytes per CPU-second likewise: the steadier one where others use the machine.
+    cpu_ratio: f64,
 }
 
 /// Measures all shapes. The files of a shape are removed after it: together they would fill a disk.
@@ -42,9 +44,15 @@ pub(super) fn measure(lines: u64, rounds: usize, tools: &Tools) -> Result<Vec<Ce
         files.remove()?;
         let is_right = runs_j.iter().chain(&runs).all(|run| run.wrong.is_none());
         let (figures, figures_j) = (Figures::of(&runs), Figures::of(&runs_j));
-        let speed = |answer: &Answer, figures: Figures| answer.bytes as f64 / figures.wall_s;
-        let ratio = speed(&answer, figures) / speed(&answer_j, figures_j);
-        cells.push(Cell { shape: files.job.shape().clone(), answer, figures, is_right, ratio });
+        let bytes = answer.bytes as f64 / answer_j.bytes as f64;
+        cells.push(Cell {
+            ratio: bytes * figures_j.wall_s / figures.wall_s,
+            cpu_ratio: bytes * figures_j.cpu_s / figures.cpu_s,
+            shape: files.job.shape().clone(),
+            answer,
+            figures,
+            is_right,
+        });
     }
     Ok(cells)
 }
@@ -52,8 +60,9 @@ pub(super) fn measure(lines: u64, rounds: usize, tools: &Tools) -> Result<Vec<Ce
 /// The cells for people.
 pub(super) fn table(cells: &[Cell]) -> String {
     let heads = ["shape", "meters", "customers", "tiers", "fields", "B/line", "wall s", "CPU s", "events/s", "MB/s"];
-    let mut rows = vec![heads.into_iter().chain(["peak MiB", "x job J", "answer"]).map(str::to_owned).collect()];
-    for Cell { shape, answer, figures, is_right, ratio } in cells {
+    let last = ["peak MiB", "x job J, wall", "x job J, CPU", "answer"];
+    let mut rows = vec![heads.into_iter().chain(last).map(str::to_owned).collect()];
+    for Cell { shape, answer, figures, is_right, ratio, cpu_ratio } in cells {
         let Shape { meters, customers, tiers, fields, .. } = shape;
         let Answer { lines, bytes, .. } = answer;
         let Figures { wall_s, cpu_s, peak_mib } = figures;
@@ -70,6 +79,7 @@ pub(super) fn table(cells: &[Cell]) -> String {
             grouped(*bytes as f64 / wall_s / 1e6),
             grouped(*peak_mib),
             format!("{ratio:.2}{}", if *ratio < RATIO_MIN { " LOW" } else { "" }),
+            format!("{cpu_ratio:.2}"),
             if *is_right { "right" } else { "WRONG" }.to_owned(),
         ]);
     }
@@ -78,7 +88,7 @@ pub(super) fn table(cells: &[Cell]) -> String {
 
 /// The cells for programs.
 pub(super) fn json(cells: &[Cell]) -> Value {
-    let cell = |Cell { shape, answer, figures, is_right, ratio }: &Cell| {
+    let cell = |Cell { shape, answer, figures, is_right, ratio, cpu_ratio }: &Cell| {
         json!({
             "shape": shape,
             "answer": answer,
@@ -87,6 +97,7 @@ pub(super) fn json(cells: &[Cell]) -> Value {
             "bytes_per_s": answer.bytes as f64 / figures.wall_s,
             "peak_mib": figures.peak_mib,
             "ratio_to_job_j": ratio,
+            "cpu_ratio_to_job_j": cpu_ratio,
             "right": is_right,
         })
     };
@@ -114,16 +125,16 @@ mod tests {
         let (unique, duplicates, customers, totals, amount_micros) = (950, 50, 900, 920, 1);
         let answer =
             Answer { lines: 1_000_000, bytes: 250_000_000, unique, duplicates, customers, totals, amount_micros };
-        Cell { shape: Shape::named(name).unwrap(), answer, figures, is_right, ratio }
+        Cell { shape: Shape::named(name).unwrap(), answer, figures, is_right, ratio, cpu_ratio: 0.5 }
     }
 
     #[test]
     fn slow_and_wrong_cells_are_shown_and_fail() {
         let cells = [cell("m20-c1000-t1-f3", 1.1, true), cell("m2000-c10000000-t8-f30", 0.2, false)];
         let expected = "\
-shape                   meters   customers  tiers  fields  B/line  wall s  CPU s  events/s  MB/s  peak MiB   x job J  answer
-m20-c1000-t1-f3             20       1,000      1       3     250    2.00   4.00   500,000   125       100      1.10   right
-m2000-c10000000-t8-f30    2000  10,000,000      8      30     250    2.00   4.00   500,000   125       100  0.20 LOW   WRONG
+shape                   meters   customers  tiers  fields  B/line  wall s  CPU s  events/s  MB/s  peak MiB  x job J, wall  x job J, CPU  answer
+m20-c1000-t1-f3             20       1,000      1       3     250    2.00   4.00   500,000   125       100           1.10          0.50   right
+m2000-c10000000-t8-f30    2000  10,000,000      8      30     250    2.00   4.00   500,000   125       100       0.20 LOW          0.50   WRONG
 ";
         assert_eq!(table(&cells), expected);
         assert_eq!(check(&cells).unwrap_err().to_string(), "a wrong answer: m2000-c10000000-t8-f30");
