@@ -116,12 +116,8 @@ impl<'a> Context<'a> {
             for (number, fee) in (0_u32..).zip(&place.plan.fees) {
                 show(self.fee(place, number, fee).map_err(&overflow)?)?;
             }
-            // Buckets are sorted by charge, and so, as a rule, are the plan's charges: what is left begins with the next one's.
-            let mut left = segment.buckets.as_slice();
-            for &index in &place.plan.charges {
-                let (own, behind) = buckets_of(segment, left, index);
-                left = behind;
-                self.charge_figures(place, index, own, &mut show)?;
+            for (index, buckets) in self.charged(segment) {
+                self.charge_figures(place, index, buckets, &mut show)?;
             }
         }
         Ok(())
@@ -131,6 +127,21 @@ impl<'a> Context<'a> {
         let (active, period) = (&place.segment.active, &self.period.period);
         let exact = prorate(fee.amount, active, period, place.plan.proration, self.zone)?;
         Ok(Figure { segment: place.number, entry: Entry::Fee { number, fee, exact }, amount: self.round(exact) })
+    }
+
+    /// The charges that can have lines in a segment, in the plan's order, each with its buckets. Those that are neither used nor
+    /// modified are not even looked at: a plan may have thousands of charges of which a customer uses one.
+    fn charged(&self, segment: &'a Segment) -> impl Iterator<Item = (ChargeIdx, &'a [BucketTotal])> {
+        let charge_of = |buckets: &&[BucketTotal]| buckets.first().map(|bucket| bucket.charge);
+        let mut used = segment.buckets.chunk_by(|a, b| a.charge == b.charge).peekable();
+        let mut modified = self.modified.of(segment.plan).iter().copied().peekable();
+        std::iter::from_fn(move || {
+            let next = used.peek().and_then(charge_of);
+            let index = next.into_iter().chain(modified.peek().copied()).min()?;
+            modified.next_if_eq(&index);
+            let buckets = used.next_if(|buckets| charge_of(buckets) == Some(index));
+            Some((index, buckets.unwrap_or_default()))
+        })
     }
 
     fn charge_figures(
@@ -250,23 +261,6 @@ impl<'a> Context<'a> {
     fn round(&self, exact: Amount) -> Money {
         exact.to_money(self.currency, LINE_ROUNDING)
     }
-}
-
-/// The buckets of one charge, and those behind them. All are sorted by charge; `left` is where to look first.
-fn buckets_of<'a>(
-    segment: &'a Segment,
-    left: &'a [BucketTotal],
-    charge: ChargeIdx,
-) -> (&'a [BucketTotal], &'a [BucketTotal]) {
-    let from = match left.first() {
-        Some(next) if next.charge == charge => left,
-        _ => {
-            let first = segment.buckets.partition_point(|bucket| bucket.charge < charge);
-            segment.buckets.get(first..).unwrap_or_default()
-        }
-    };
-    let count = from.iter().take_while(|bucket| bucket.charge == charge).count();
-    from.split_at_checked(count).unwrap_or_default()
 }
 
 fn exact_sum(buckets: &[BucketTotal]) -> Result<Amount, Overflow> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::thread;
 
 use anyhow::{Result, anyhow};
+use weir_invoicer::Modified;
 use weir_model::catalog::Catalog;
 use weir_model::currency::Currency;
 use weir_model::number::{Amount, Money};
@@ -26,12 +27,14 @@ struct Sums {
 /// Fills in what the report says about totals and money.
 pub fn fill(report: &mut Report, close: &Close<'_>, shards: &[Shard], threads: usize) -> Result<()> {
     let mut sums = Sums::default();
+    let modified = Modified::of_catalog(close.catalog());
     for period in close.merged_periods() {
-        sums.add_period(close.catalog(), period)?;
+        sums.add_period((close.catalog(), &modified), period)?;
     }
     let per_thread = shards.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
-        let parts: Vec<_> = shards.chunks(per_thread).map(|shards| scope.spawn(|| sum_shards(close, shards))).collect();
+        let parts: Vec<_> =
+            shards.chunks(per_thread).map(|shards| scope.spawn(|| sum_shards(close, &modified, shards))).collect();
         for part in parts {
             let part = part.join().map_err(|_| anyhow!("internal error: summing totals panicked"))?;
             sums.add(&part?)?;
@@ -55,20 +58,20 @@ fn texts<T>(sums: &BTreeMap<Currency, T>, text: impl Fn(&T) -> String) -> BTreeM
     sums.iter().map(|(currency, sum)| (currency.to_string(), text(sum))).collect()
 }
 
-fn sum_shards(close: &Close<'_>, shards: &[Shard]) -> Result<Sums> {
+fn sum_shards(close: &Close<'_>, modified: &Modified, shards: &[Shard]) -> Result<Sums> {
     let mut sums = Sums::default();
     let mut period = CustomerPeriod::empty();
     for shard in shards {
         let mut periods = close.shard_periods(shard);
         while periods.fill(&mut period) {
-            sums.add_period(close.catalog(), &period)?;
+            sums.add_period((close.catalog(), modified), &period)?;
         }
     }
     Ok(sums)
 }
 
 impl Sums {
-    fn add_period(&mut self, catalog: &Catalog, period: &CustomerPeriod) -> Result<()> {
+    fn add_period(&mut self, (catalog, modified): (&Catalog, &Modified), period: &CustomerPeriod) -> Result<()> {
         for segment in &period.segments {
             let Some(plan) = catalog.plans.get(segment.plan.at()) else { continue };
             let amounts = self.amounts.entry(plan.currency).or_default();
@@ -78,7 +81,7 @@ impl Sums {
             }
         }
         if period.seal.is_sealed()
-            && let Some(money) = weir_invoicer::invoiced(catalog, period)?
+            && let Some(money) = weir_invoicer::invoiced(catalog, modified, period)?
         {
             self.add_money(money.currency(), money)?;
             self.invoices += 1;
