@@ -20,7 +20,7 @@ use crate::close::Allowances;
 use crate::combos::Combos;
 use crate::counters::Counters;
 use crate::event_view::Usage;
-use crate::identities::{Admission, Identities};
+use crate::identities::{Admission, Identities, IdentitiesError, IdentitySettings, IdentityUse};
 use crate::plan::RatingPlan;
 use crate::series::SeriesTable;
 use crate::subjects::Subjects;
@@ -69,12 +69,17 @@ struct Scratch {
 }
 
 impl Shard {
-    /// Shard `number` of `shards`, empty.
+    /// Shard `number` of `shards`, empty, which keeps its identities in memory.
     pub fn new(number: u16, shards: u16, plan: Arc<RatingPlan>) -> Shard {
+        Shard::with_identities(number, shards, plan, IdentitySettings::in_memory())
+    }
+
+    /// Shard `number` of `shards`, empty, whose identities keep to `settings`.
+    pub fn with_identities(number: u16, shards: u16, plan: Arc<RatingPlan>, settings: IdentitySettings) -> Shard {
         Shard {
             number,
             shards,
-            identities: Identities::with_capacity(0),
+            identities: Identities::new(settings),
             subjects: Subjects::new(&plan),
             combos: Combos::new(),
             buckets: Buckets::new(),
@@ -98,11 +103,29 @@ impl Shard {
         &self.counters
     }
 
+    /// What its identities took so far.
+    pub fn identity_use(&self) -> IdentityUse {
+        self.identities.used()
+    }
+
+    /// Tells the log's time, before what was logged then is applied: identities are forgotten 35 to 42 days after they were
+    /// seen.
+    pub fn advance(&mut self, log_time: Instant) -> Result<(), IdentitiesError> {
+        self.identities.advance(log_time)
+    }
+
     /// Applies a batch of this shard's events; `text` is what the batch's spans point into. Verdicts always, rows and
-    /// opened buckets only with [`Rows::Keep`], are appended to `output`, which the caller has cleared.
-    pub fn apply(&mut self, text: &[u8], batch: &EventBatch, rows: Rows, output: &mut ShardOutput) {
+    /// opened buckets only with [`Rows::Keep`], are appended to `output`, which the caller has cleared. An error
+    /// is about identities that are not in memory; but for [`IdentitiesError::Full`] the shard is of no use after it.
+    pub fn apply(
+        &mut self,
+        text: &[u8],
+        batch: &EventBatch,
+        rows: Rows,
+        output: &mut ShardOutput,
+    ) -> Result<(), IdentitiesError> {
         let mut scratch = std::mem::take(&mut self.scratch);
-        self.admit(batch, &mut scratch.accepted, &mut output.verdicts);
+        self.admit(batch, &mut scratch.accepted, &mut output.verdicts)?;
         self.resolve_subjects(text, batch, &mut scratch);
         self.collect_usages(text, batch, &mut scratch, &mut output.verdicts);
         self.rate_usages(text, batch, &scratch.usages, rate::Sink { rows, output });
@@ -110,28 +133,29 @@ impl Shard {
             self.counters.count(*verdict);
         }
         self.scratch = scratch;
+        Ok(())
     }
 
     /// Step 1: dedup. New events start as [`Verdict::Unmetered`].
-    fn admit(&mut self, batch: &EventBatch, accepted: &mut Vec<u32>, verdicts: &mut Vec<Verdict>) {
+    fn admit(
+        &mut self,
+        batch: &EventBatch,
+        accepted: &mut Vec<u32>,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Result<(), IdentitiesError> {
         accepted.clear();
         let mut event = 0_u32;
-        for (fingerprints, payloads) in batch.fingerprint.chunks(BLOCK).zip(batch.payload.chunks(BLOCK)) {
-            let touched =
-                fingerprints.iter().fold(0, |touched, fingerprint| touched ^ self.identities.touch(*fingerprint));
-            black_box(touched);
-            for (fingerprint, payload) in fingerprints.iter().zip(payloads) {
-                verdicts.push(match self.identities.admit(*fingerprint, *payload) {
-                    Admission::New => {
-                        accepted.push(event);
-                        Verdict::Unmetered
-                    }
-                    Admission::Duplicate => Verdict::Duplicate,
-                    Admission::Conflict => Verdict::Conflict,
-                });
-                event = event.wrapping_add(1);
-            }
-        }
+        self.identities.admit(&batch.fingerprint, &batch.payload, |admission| {
+            verdicts.push(match admission {
+                Admission::New => {
+                    accepted.push(event);
+                    Verdict::Unmetered
+                }
+                Admission::Duplicate => Verdict::Duplicate,
+                Admission::Conflict => Verdict::Conflict,
+            });
+            event = event.wrapping_add(1);
+        })
     }
 
     /// Step 2: whose usage each accepted event is.

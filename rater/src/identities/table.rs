@@ -1,4 +1,4 @@
-//! Exact dedup (L2): every identity's 128-bit fingerprint with the digest of its first content.
+//! Identities in memory: every identity's 128-bit fingerprint with the digest of its first content.
 //!
 //! An open-addressing table of 24-byte slots. A fingerprint's top bits choose its slot, so growing copies the table in
 //! order, from front to back. Probes of a batch touch their slots first: the misses then overlap instead of queueing.
@@ -18,13 +18,13 @@ pub enum Admission {
 }
 
 /// Fingerprint (low and high half), then the payload digest.
-type Slot = [u64; 3];
+pub(super) type Slot = [u64; 3];
 /// Ones, not zeros: a table of zeros comes from the system as pages that are shared until they are written, and a page that
 /// is probed before it is written costs an interrupt on every core when it stops being shared.
-const EMPTY: Slot = [u64::MAX; 3];
+pub(super) const EMPTY: Slot = [u64::MAX; 3];
 const SLOTS_MIN: usize = 1 << 10;
 
-/// The identities of one shard.
+/// Identities of one shard.
 #[derive(Debug)]
 pub struct Table {
     slots: Vec<Slot>,
@@ -36,8 +36,40 @@ pub struct Table {
 impl Table {
     /// Holds `len` identities without growing.
     pub fn with_capacity(len: usize) -> Table {
-        let slots = len.saturating_mul(8).div_ceil(5).next_power_of_two().max(SLOTS_MIN);
+        let slots = slots_for(len);
         Table { slots: vec![EMPTY; slots], len: 0, shift: 64 - slots.trailing_zeros() }
+    }
+
+    /// Bytes of a table that holds `len` identities without growing.
+    pub fn bytes_for(len: usize) -> usize {
+        slots_for(len).saturating_mul(size_of::<Slot>())
+    }
+
+    /// How many identities it holds without growing.
+    pub fn capacity(&self) -> usize {
+        // The load at which `admit` grows.
+        self.slots.len().saturating_mul(5).div_ceil(8)
+    }
+
+    /// How many identities can be entered before it grows.
+    pub fn room(&self) -> usize {
+        self.capacity().saturating_sub(self.len)
+    }
+
+    /// Forgets everything in place and hands over what there was, ascending.
+    pub fn drain_sorted(&mut self) -> impl Iterator<Item = Slot> {
+        let mut end = 0;
+        for at in 0..self.slots.len() {
+            if self.slots.get(at).is_some_and(|slot| *slot != EMPTY) {
+                self.slots.swap(end, at);
+                end += 1;
+            }
+        }
+        self.len = 0;
+        let slots = self.slots.get_mut(..end).unwrap_or_default();
+        // Nearly in order already, but for what collided.
+        slots.sort_unstable();
+        slots.iter_mut().map(|slot| std::mem::replace(slot, EMPTY))
     }
 
     /// Number of identities.
@@ -75,16 +107,15 @@ impl Table {
 
     /// All identities in slot order.
     pub fn iter(&self) -> impl Iterator<Item = (Fingerprint, PayloadDigest)> {
-        self.slots.iter().filter(|slot| **slot != EMPTY).map(|[low, high, payload]| {
-            (Fingerprint(u128::from(*low) | (u128::from(*high) << 64)), PayloadDigest(*payload))
-        })
+        self.slots.iter().filter(|slot| **slot != EMPTY).map(|slot| identity(*slot))
     }
 
     fn home(&self, low: u64) -> usize {
         usize::try_from(low >> self.shift).unwrap_or(usize::MAX)
     }
 
-    fn grow(&mut self) {
+    /// Doubles its room.
+    pub fn grow(&mut self) {
         let mut larger = Table::with_capacity(self.slots.len());
         let mask = larger.slots.len() - 1;
         for slot in self.slots.iter().filter(|slot| **slot != EMPTY) {
@@ -101,8 +132,17 @@ impl Table {
     }
 }
 
+/// What a slot stands for.
+pub(super) fn identity([low, high, payload]: Slot) -> (Fingerprint, PayloadDigest) {
+    (Fingerprint(u128::from(low) | (u128::from(high) << 64)), PayloadDigest(payload))
+}
+
+fn slots_for(len: usize) -> usize {
+    len.saturating_mul(8).div_ceil(5).checked_next_power_of_two().unwrap_or(usize::MAX).max(SLOTS_MIN)
+}
+
 /// Low and high half. The one fingerprint in 2^128 that could look like an empty slot becomes its neighbour.
-fn halves(fingerprint: Fingerprint) -> [u64; 2] {
+pub(super) fn halves(fingerprint: Fingerprint) -> [u64; 2] {
     let value = fingerprint.0.min(u128::MAX - 1);
     let low = u64::try_from(value & u128::from(u64::MAX)).unwrap_or(u64::MAX);
     let high = u64::try_from(value >> 64).unwrap_or(u64::MAX);

@@ -351,11 +351,11 @@ impl<'s, 'a> Worker<'s, 'a> {
             let batch = &chunk.batches[usize::from(shard.number())];
             if self.archive.is_some() {
                 let mut output = self.shared.free_output();
-                shard.apply(&chunk.text, batch, self.shared.spread.rows, &mut output);
+                shard.apply(&chunk.text, batch, self.shared.spread.rows, &mut output)?;
                 outputs.push((shard.number(), output));
             } else {
                 self.output.clear();
-                shard.apply(&chunk.text, batch, Rows::Count, &mut self.output);
+                shard.apply(&chunk.text, batch, Rows::Count, &mut self.output)?;
             }
         }
         self.next += 1;
