@@ -77,15 +77,12 @@ fn admit(identities: &mut Identities, first: u64, events: u64) -> (u64, u64) {
     (new, (cpu_ns() - started) / events)
 }
 
-/// Processor time of this process, to 10 ms; elsewhere than on Linux the time of the clock.
+/// Processor time of this thread; elsewhere than on Linux the time of the clock.
 fn cpu_ns() -> u64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks: Vec<u64> = fields.skip(11).take(2).filter_map(|ticks| ticks.parse().ok()).collect();
-    match ticks.as_slice() {
-        [user, system] => (user + system) * 10_000_000,
-        _ => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos() as u64),
-    }
+    let schedstat = std::fs::read_to_string("/proc/self/schedstat").ok();
+    let cpu_ns = schedstat.and_then(|times| times.split_whitespace().next()?.parse().ok());
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos() as u64);
+    cpu_ns.unwrap_or_else(now)
 }
 
 fn measure(name: &str, settings: IdentitySettings, count: u64) {

@@ -14,7 +14,7 @@ pub mod files;
 pub mod identity_files;
 pub mod init;
 mod kept_catalog;
-mod memory;
+pub mod memory;
 pub mod quote;
 pub mod report;
 pub mod run;

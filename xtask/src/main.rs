@@ -1,4 +1,4 @@
-//! The project's chores: `cargo xtask test`, `tidy`, `conformance`, `aws-catalog` and `aws-pools`.
+//! The project's chores: `cargo xtask test`, `tidy`, `conformance`, `prove`, `aws-catalog` and `aws-pools`.
 //!
 //! Owns: what a newcomer and continuous integration type to prove that the tree is good. Does not own: any product code;
 //! nothing of Weir depends on it.
@@ -7,6 +7,7 @@
 mod aws_catalog;
 mod aws_pools;
 mod conformance;
+mod prove;
 mod suite;
 mod tidy;
 mod workspace;
@@ -20,6 +21,8 @@ const HELP: &str = "\
 cargo xtask test               formatting, clippy, tidy, then every test
 cargo xtask tidy               what clippy cannot check: arrows, heads, sizes, words
 cargo xtask conformance [N]    N random catalogs (10,000) of 10,000 events through Weir and the oracle
+cargo xtask prove identities [N] [SIZE] [DIR]
+                               N identities (20_000_000) under SIZE of memory (64MiB): what each costs; files in DIR
 cargo xtask aws-catalog [DIR]  the catalog of the AWS report, from its rates.csv (DIR: target/aws-cur)
 cargo xtask aws-pools [DIR]    the catalog of its shared allowances (DIR: target/aws-pools)
 
@@ -43,6 +46,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["tidy"] => run_tidy(),
         ["conformance"] => conformance::run(conformance::CASES),
         ["conformance", cases] => conformance::run(cases.parse().context("how many catalogs: write a number")?),
+        ["prove", "identities", arguments @ ..] => prove::identities(arguments),
         ["aws-catalog"] => run_aws_catalog(&workspace::root()?.join("target/aws-cur")),
         ["aws-catalog", out] if !out.starts_with('-') => run_aws_catalog(Path::new(out)),
         ["aws-pools"] => run_aws_pools(&workspace::root()?.join("target/aws-pools")),
