@@ -47,6 +47,8 @@ pub struct IdentitySettings {
     pub memory_bytes: u64,
     /// Identities within the window; beyond it nothing is admitted.
     pub identities_max: u64,
+    /// Which of how many shards this is: their first spills are spread, so that later ones do not fall together either.
+    pub place: (u16, u16),
     /// Where runs go.
     pub store: Box<dyn RunStore>,
 }
@@ -54,7 +56,7 @@ pub struct IdentitySettings {
 impl IdentitySettings {
     /// Everything stays in memory, and there is no end to it.
     pub fn in_memory() -> IdentitySettings {
-        IdentitySettings { memory_bytes: u64::MAX, identities_max: u64::MAX, store: Box::new(NoStore) }
+        IdentitySettings { memory_bytes: u64::MAX, identities_max: u64::MAX, place: (0, 1), store: Box::new(NoStore) }
     }
 }
 
@@ -79,6 +81,9 @@ pub struct Identities {
     memory_bytes: u64,
     memory_bytes_max: u64,
     identities_max: u64,
+    place: (u16, u16),
+    /// How many identities the table is left to hold.
+    table_max: usize,
     /// Identities on disk.
     on_disk: u64,
     /// Whether an error left it unknown what is known.
@@ -98,7 +103,7 @@ pub struct Clock {
 impl Identities {
     /// None yet.
     pub fn new(settings: IdentitySettings) -> Identities {
-        let IdentitySettings { memory_bytes, identities_max, store } = settings;
+        let IdentitySettings { memory_bytes, identities_max, place, store } = settings;
         Identities {
             table: Table::with_capacity(0),
             disk: Disk::new(store, memory_bytes),
@@ -106,6 +111,8 @@ impl Identities {
             memory_bytes,
             memory_bytes_max: 0,
             identities_max,
+            place,
+            table_max: usize::MAX,
             on_disk: 0,
             failed: false,
         }
@@ -135,7 +142,7 @@ impl Identities {
         payloads: &[PayloadDigest],
         mut verdict: impl FnMut(Admission),
     ) -> Result<(), IdentitiesError> {
-        let is_plain = self.disk.is_empty() && !self.failed && self.table.room() >= fingerprints.len();
+        let is_plain = self.disk.is_empty() && !self.failed && self.room() >= fingerprints.len();
         if is_plain && self.len() + count(fingerprints.len()) <= self.identities_max {
             admit_to_table(&mut self.table, fingerprints, payloads, &mut verdict);
             return Ok(());
@@ -214,10 +221,10 @@ impl Identities {
         verdict: &mut impl FnMut(Admission),
     ) -> Result<(), IdentitiesError> {
         while !fingerprints.is_empty() {
-            if self.table.room() == 0 {
+            if self.room() == 0 {
                 self.make_room()?;
             }
-            let events = fingerprints.len().min(LOOKUP_EVENTS).min(self.table.room());
+            let events = fingerprints.len().min(LOOKUP_EVENTS).min(self.room());
             let (now, later) = fingerprints.split_at(events);
             let (payloads_now, payloads_later) = payloads.split_at(events);
             if self.disk.is_empty() {
@@ -238,14 +245,30 @@ impl Identities {
 
     /// Lets the table grow, or spills it.
     fn make_room(&mut self) -> Result<(), IdentitiesError> {
+        if !self.may_grow() {
+            return self.spill();
+        }
+        self.note_memory(count(Table::bytes_for(self.table.capacity().saturating_mul(2))));
+        self.table.grow();
+        if self.disk.is_empty() && !self.may_grow() {
+            // It is half full now.
+            let (place, places) = self.place;
+            let half = self.table.capacity() >> 1;
+            let part = half.saturating_mul(usize::from(place) + 1).checked_div(usize::from(places)).unwrap_or(half);
+            self.table_max = half + part;
+        }
+        Ok(())
+    }
+
+    fn may_grow(&self) -> bool {
         let grown = self.table.capacity().saturating_mul(2);
         let larger = count(Table::bytes_for(grown)).saturating_add(self.disk.bytes_to_spill(grown));
-        if self.bytes().saturating_add(larger) <= self.memory_bytes {
-            self.note_memory(count(Table::bytes_for(grown)));
-            self.table.grow();
-            return Ok(());
-        }
-        self.spill()
+        self.bytes().saturating_add(larger) <= self.memory_bytes
+    }
+
+    /// How many identities the table can take before it must grow or be spilled.
+    fn room(&self) -> usize {
+        self.table.room().min(self.table_max.saturating_sub(self.table.len()))
     }
 
     fn spill(&mut self) -> Result<(), IdentitiesError> {
@@ -253,6 +276,7 @@ impl Identities {
         self.note_memory(self.disk.bytes_to_spill(0));
         self.disk.spill(&mut self.table)?;
         self.on_disk += spilled;
+        self.table_max = usize::MAX;
         // A merge may take the table's memory, but for an eighth.
         let left = self.memory_bytes.saturating_sub(self.disk.bytes());
         self.disk.begin_merge(left.saturating_sub(self.memory_bytes >> 3))?;

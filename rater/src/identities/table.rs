@@ -56,20 +56,26 @@ impl Table {
         self.capacity().saturating_sub(self.len)
     }
 
-    /// Forgets everything in place and hands over what there was, ascending.
+    /// Forgets everything in place and hands over what there was, ascending. Slots are in order but for what collided, so that putting
+    /// them in order costs what entering them cost.
     pub fn drain_sorted(&mut self) -> impl Iterator<Item = Slot> {
         let mut end = 0;
         for at in 0..self.slots.len() {
-            if self.slots.get(at).is_some_and(|slot| *slot != EMPTY) {
-                self.slots.swap(end, at);
-                end += 1;
+            let Some(slot) = self.slots.get(at).copied().filter(|slot| *slot != EMPTY) else { continue };
+            let mut place = end;
+            while place > 0 && self.slots.get(place - 1).is_some_and(|before| *before > slot) {
+                self.slots.swap(place - 1, place);
+                place -= 1;
             }
+            if let Some(free) = self.slots.get_mut(place) {
+                *free = slot;
+            }
+            end += 1;
         }
         self.len = 0;
-        let slots = self.slots.get_mut(..end).unwrap_or_default();
-        // Nearly in order already, but for what collided.
-        slots.sort_unstable();
-        slots.iter_mut().map(|slot| std::mem::replace(slot, EMPTY))
+        let (sorted, rest) = self.slots.split_at_mut(end);
+        rest.fill(EMPTY);
+        sorted.iter_mut().map(|slot| std::mem::replace(slot, EMPTY))
     }
 
     /// Number of identities.
@@ -173,6 +179,13 @@ mod tests {
             }
             proptest::prop_assert_eq!(identities.len(), model.len());
             proptest::prop_assert_eq!(identities.iter().count(), model.len());
+            let mut sorted: Vec<Slot> = model.iter().map(|(fingerprint, payload)| {
+                let [low, high] = halves(Fingerprint(*fingerprint));
+                [low, high, *payload]
+            }).collect();
+            sorted.sort_unstable();
+            proptest::prop_assert_eq!(identities.drain_sorted().collect::<Vec<_>>(), sorted);
+            proptest::prop_assert_eq!((identities.len(), identities.iter().count()), (0, 0));
         }
     }
 }

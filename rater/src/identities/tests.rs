@@ -90,7 +90,7 @@ impl RunStore for MemoryDisk {
 }
 
 fn settings(memory_bytes: u64, disk: &MemoryDisk) -> IdentitySettings {
-    IdentitySettings { memory_bytes, identities_max: u64::MAX, store: Box::new(disk.clone()) }
+    IdentitySettings { memory_bytes, identities_max: u64::MAX, place: (0, 1), store: Box::new(disk.clone()) }
 }
 
 /// What identities are by definition: generations of maps.
