@@ -53,7 +53,7 @@ fn rate(path: &Path, input: &Input, shards: &mut [Shard]) {
     while let Some(piece) = reader.next(&mut chunk).expect("a whole file") {
         decode(piece, &input.decoder, &mut chunk, &mut scratch);
         for (shard, batch) in shards.iter_mut().zip(&chunk.batches) {
-            shard.apply(&chunk.text, batch, Rows::Count, &mut output);
+            shard.apply(&chunk.text, batch, Rows::Count, &mut output).expect("identities stay in memory");
             output.clear();
         }
         chunk.clear();

@@ -100,7 +100,7 @@ pub fn apply(shards: &mut [Shard], chunks: &[Chunk], rows: Rows) {
     let mut output = ShardOutput::default();
     for chunk in chunks {
         for (shard, batch) in shards.iter_mut().zip(&chunk.batches) {
-            shard.apply(&chunk.text, batch, rows, &mut output);
+            shard.apply(&chunk.text, batch, rows, &mut output).expect("identities stay in memory");
             output.clear();
         }
     }

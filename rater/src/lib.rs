@@ -18,7 +18,7 @@ mod combos;
 mod counters;
 mod curve;
 mod event_view;
-mod identities;
+pub mod identities;
 mod index;
 mod plan;
 mod pool;
@@ -29,7 +29,6 @@ mod snapshot;
 mod subjects;
 
 pub use counters::{Counters, UnpricedUsage};
-pub use identities::Admission;
 pub use plan::{PlanError, RatingPlan};
 pub use shard::{Rows, Shard};
 pub use snapshot::SnapshotError;

@@ -4,6 +4,9 @@
 //! all that comes after them until they are done: a batch of job J then takes 130 ns an event longer to rate.
 #![allow(unsafe_code)]
 
+/// How many events ahead memory is asked for: enough to cover a miss, and no more than the processor keeps in flight.
+pub const AHEAD: usize = 12;
+
 /// Starts to bring `slice[at]` into the cache; nothing happens beyond the end.
 #[inline(always)]
 pub fn prefetch<T>(slice: &[T], at: usize) {

@@ -20,13 +20,11 @@ use crate::close::Allowances;
 use crate::combos::Combos;
 use crate::counters::Counters;
 use crate::event_view::Usage;
-use crate::identities::{Admission, Identities};
+use crate::identities::{Admission, Identities, IdentitiesError, IdentitySettings, IdentityUse};
 use crate::plan::RatingPlan;
+use crate::prefetch::AHEAD;
 use crate::series::SeriesTable;
 use crate::subjects::Subjects;
-
-/// How many events ahead memory is asked for: enough to cover a miss, and no more than the processor keeps in flight.
-const AHEAD: usize = 12;
 
 /// Whether [`Shard::apply`] keeps the rated rows for somebody, or only counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,12 +67,17 @@ struct Scratch {
 }
 
 impl Shard {
-    /// Shard `number` of `shards`, empty.
+    /// Shard `number` of `shards`, empty, which keeps its identities in memory.
     pub fn new(number: u16, shards: u16, plan: Arc<RatingPlan>) -> Shard {
+        Shard::with_identities(number, shards, plan, IdentitySettings::in_memory())
+    }
+
+    /// Shard `number` of `shards`, empty, whose identities keep to `settings`.
+    pub fn with_identities(number: u16, shards: u16, plan: Arc<RatingPlan>, settings: IdentitySettings) -> Shard {
         Shard {
             number,
             shards,
-            identities: Identities::new(),
+            identities: Identities::new(settings),
             subjects: Subjects::new(&plan),
             combos: Combos::new(),
             buckets: Buckets::new(),
@@ -98,11 +101,29 @@ impl Shard {
         &self.counters
     }
 
+    /// What its identities took so far.
+    pub fn identity_use(&self) -> IdentityUse {
+        self.identities.used()
+    }
+
+    /// Tells the log's time, before what was logged then is applied: identities are forgotten 35 to 42 days after they were
+    /// seen.
+    pub fn advance(&mut self, log_time: Instant) -> Result<(), IdentitiesError> {
+        self.identities.advance(log_time)
+    }
+
     /// Applies a batch of this shard's events; `text` is what the batch's spans point into. Verdicts always, rows and
-    /// opened buckets only with [`Rows::Keep`], are appended to `output`, which the caller has cleared.
-    pub fn apply(&mut self, text: &[u8], batch: &EventBatch, rows: Rows, output: &mut ShardOutput) {
+    /// opened buckets only with [`Rows::Keep`], are appended to `output`, which the caller has cleared. An error
+    /// is about identities that are not in memory; but for [`IdentitiesError::Full`] the shard is of no use after it.
+    pub fn apply(
+        &mut self,
+        text: &[u8],
+        batch: &EventBatch,
+        rows: Rows,
+        output: &mut ShardOutput,
+    ) -> Result<(), IdentitiesError> {
         let mut scratch = std::mem::take(&mut self.scratch);
-        self.admit(batch, &mut scratch.accepted, &mut output.verdicts);
+        self.admit(batch, &mut scratch.accepted, &mut output.verdicts)?;
         self.resolve_subjects(text, batch, &mut scratch);
         self.collect_usages(text, batch, &mut scratch, &mut output.verdicts);
         self.rate_usages(text, batch, &scratch.usages, rate::Sink { rows, output });
@@ -110,18 +131,20 @@ impl Shard {
             self.counters.count(*verdict);
         }
         self.scratch = scratch;
+        Ok(())
     }
 
     /// Step 1: dedup. New events start as [`Verdict::Unmetered`].
-    fn admit(&mut self, batch: &EventBatch, accepted: &mut Vec<u32>, verdicts: &mut Vec<Verdict>) {
+    fn admit(
+        &mut self,
+        batch: &EventBatch,
+        accepted: &mut Vec<u32>,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Result<(), IdentitiesError> {
         accepted.clear();
-        batch.fingerprint.iter().take(AHEAD).for_each(|fingerprint| self.identities.prefetch(*fingerprint));
-        let mut ahead = batch.fingerprint.iter().skip(AHEAD);
-        for (event, (fingerprint, payload)) in (0_u32..).zip(batch.fingerprint.iter().zip(&batch.payload)) {
-            if let Some(next) = ahead.next() {
-                self.identities.prefetch(*next);
-            }
-            verdicts.push(match self.identities.admit(*fingerprint, *payload) {
+        let mut event = 0_u32;
+        self.identities.admit(&batch.fingerprint, &batch.payload, |admission| {
+            verdicts.push(match admission {
                 Admission::New => {
                     accepted.push(event);
                     Verdict::Unmetered
@@ -129,7 +152,8 @@ impl Shard {
                 Admission::Duplicate => Verdict::Duplicate,
                 Admission::Conflict => Verdict::Conflict,
             });
-        }
+            event = event.wrapping_add(1);
+        })
     }
 
     /// Step 2: whose usage each accepted event is.

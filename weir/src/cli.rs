@@ -103,6 +103,10 @@ pub struct RunArgs {
     /// Threads [default: all cores]; changes nothing about the result
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    /// Memory for the identities of events, as 64MiB or 2GiB [default: a third of what is available]; beyond it they go to
+    /// temporary files, in --out's folder or the system's, about 25 bytes each. Changes nothing about the result
+    #[arg(long, value_name = "SIZE", value_parser = crate::memory::parse)]
+    pub memory: Option<u64>,
     /// Close the periods that end by then: a date in the catalog's zone or an RFC 3339 time
     /// [default: the end of the period of the latest event]
     #[arg(long, value_name = "T")]

@@ -88,6 +88,7 @@ fn run_args(folder: &Folder) -> Result<RunArgs> {
         no_archive: false,
         shards: SHARDS,
         threads: None,
+        memory: None,
         until: None,
         customer: None,
         strict: false,

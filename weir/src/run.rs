@@ -30,6 +30,8 @@ use weir_rater::{Counters, RatingPlan, Rows, Shard};
 use crate::cli::{Format, RunArgs};
 use crate::failure::{self, invalid, invalid_with_causes};
 use crate::files;
+use crate::identity_files::{Durability, IdentityFolder};
+use crate::memory;
 use crate::report::Report;
 use documents::Documents;
 use intake::Intake;
@@ -79,6 +81,8 @@ pub fn execute(args: &RunArgs) -> Result<Outcome> {
     let reader = Reader::open(inputs, mapping, ReaderSettings::default()).map_err(invalid_with_causes)?;
     let plan = Arc::new(RatingPlan::compile(Arc::clone(&catalog), HashKey::FILES).map_err(invalid)?);
     let output = Output::create(args, (&catalog, &sources), &names)?;
+    let identities = identity_folder(output.as_ref());
+    let memory_bytes = memory_bytes(args)?;
     let folder = output.as_ref().map(Output::invoices);
     let mut run = Run {
         decoder: Decoder::new(&catalog, HashKey::FILES, args.shards),
@@ -86,7 +90,13 @@ pub fn execute(args: &RunArgs) -> Result<Outcome> {
             threads: threads(args)?,
             rows: if args.out.is_some() && !args.no_archive { Rows::Keep } else { Rows::Count },
         },
-        shards: (0..args.shards).map(|number| Shard::new(number, args.shards, Arc::clone(&plan))).collect(),
+        shards: (0..args.shards)
+            .map(|number| {
+                let settings = identities.settings(number, args.shards, memory_bytes);
+                Shard::with_identities(number, args.shards, Arc::clone(&plan), settings)
+            })
+            .collect(),
+        identities,
         plan,
         output,
         documents: Documents::new(args, &catalog, folder.as_deref())?,
@@ -109,6 +119,7 @@ struct Run<'a> {
     decoder: Decoder,
     spread: Spread,
     shards: Vec<Shard>,
+    identities: Arc<IdentityFolder>,
     output: Option<Output>,
     documents: Documents<'a>,
     intake: Intake,
@@ -169,6 +180,10 @@ impl Run<'_> {
         self.shards.iter().for_each(|shard| counters.add(shard.counters()));
         let mut report = Report::of_counts(catalog, &self.intake, &counters, names);
         report.assert_conservation();
+        for used in self.shards.iter().map(Shard::identity_use) {
+            report.identity_runs_max += used.disk.runs_max;
+            report.identity_bytes_written += used.disk.spilled_bytes + used.disk.merged_bytes;
+        }
         let through = self.through();
         let sealed = seal(&mut self.shards, &self.plan, through).map_err(overflow)?;
         let close = Close::new(&self.shards, Arc::clone(&self.plan), through, self.settled).map_err(overflow)?;
@@ -191,6 +206,7 @@ impl Run<'_> {
         if several {
             summary::bill(&mut report, &billed);
         }
+        self.identities.remove()?;
         match self.output {
             Some(output) => output.publish(&close, &mut report, stopwatch)?,
             None => output::stamp(&mut report, stopwatch),
@@ -205,6 +221,25 @@ impl Run<'_> {
 
 fn overflow(error: Overflow) -> anyhow::Error {
     anyhow!("the totals at the close cannot be made: {error}; look for a price or quantity that is far too large")
+}
+
+/// Temporary files lie where the result will, else where the system wants them.
+fn identity_folder(output: Option<&Output>) -> Arc<IdentityFolder> {
+    let parent = output.map_or_else(std::env::temp_dir, |output| output.staging().to_owned());
+    IdentityFolder::new(&parent, Durability::Temporary)
+}
+
+fn memory_bytes(args: &RunArgs) -> Result<u64> {
+    let least = memory::SHARD_BYTES_MIN * u64::from(args.shards);
+    match args.memory {
+        Some(bytes) if bytes < least => Err(invalid(format!(
+            "--memory: {} shards need at least {} KiB for identities; allow more, or make fewer --shards",
+            args.shards,
+            least >> 10
+        ))),
+        Some(bytes) => Ok(bytes),
+        None => Ok(memory::third_of_available().max(least)),
+    }
 }
 
 fn threads(args: &RunArgs) -> Result<usize> {

@@ -1,5 +1,5 @@
 //! L6 through files: the same input gives the same figures and the same bytes on 1 and 2 threads, with and without archive;
-//! conflicts follow the order of the files; the generator's own sums are met to the last digit.
+//! with much and with little memory; conflicts follow the order of the files; the generator's own sums are met to the last digit.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -162,6 +162,17 @@ fn threads_and_archive_change_nothing() {
     assert_eq!(differing, Vec::<&PathBuf>::new(), "seed {seed}: byte-identical files");
     assert_eq!(one.len(), three.len());
 
+    let mut small = run(folder, &["--memory", "4MiB", "--out", "small"]);
+    for on_disk in ["identity_runs_max", "identity_bytes_written"] {
+        assert_ne!(small[on_disk], 0, "seed {seed}: identities were spilled");
+        small[on_disk] = 0.into();
+    }
+    assert_eq!(small, report, "seed {seed}: with little memory");
+    assert!(
+        one == contents(&folder.join("small")),
+        "seed {seed}: byte-identical files with little memory, and no more of them"
+    );
+
     // Rows differ with the shards' parts, totals and money do not.
     let one_shard = run(folder, &["--shards", "1"]);
     for figure in
@@ -169,4 +180,22 @@ fn threads_and_archive_change_nothing() {
     {
         assert_eq!(one_shard[figure], report[figure], "seed {seed}: {figure} with one shard");
     }
+}
+
+#[test]
+fn identities_that_cannot_be_kept_end_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("catalog.toml"), CATALOG).unwrap();
+    generate(folder, 7);
+    let output = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .current_dir(folder)
+        .env("TMPDIR", folder.join("missing"))
+        .args(["run", "--catalog", "catalog.toml", "--events", "a.ndjson", "b.ndjson", "--memory", "4MiB"])
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("identities beyond --memory: cannot create"), "{error}");
+    assert!(output.stdout.is_empty(), "no figures");
 }

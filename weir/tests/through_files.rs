@@ -62,6 +62,7 @@ fn written(case: &Case, way: &Way, folder: &Path) -> RunArgs {
         no_archive: false,
         shards: way.shards,
         threads: Some(way.threads),
+        memory: None,
         until: None,
         close: Vec::new(),
         close_after: Vec::new(),

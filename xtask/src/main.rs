@@ -1,4 +1,4 @@
-//! The project's chores: `cargo xtask test`, `tidy`, `conformance`, `side-by-side`, `job`, `aws-catalog` and `aws-pools`.
+//! The project's chores: `cargo xtask test`, `tidy`, `conformance`, `prove`, `side-by-side`, `job`, `aws-catalog` and `aws-pools`.
 //!
 //! Owns: what a newcomer and continuous integration type to prove that the tree is good. Does not own: any product code;
 //! nothing of Weir depends on it.
@@ -7,6 +7,7 @@
 mod aws_catalog;
 mod aws_pools;
 mod conformance;
+mod prove;
 mod side_by_side;
 mod suite;
 mod tidy;
@@ -24,6 +25,8 @@ cargo xtask conformance [N]    N random catalogs (10,000) of 10,000 events throu
 cargo xtask side-by-side       Weir beside DuckDB, ClickHouse, DataFusion and Polars on one job, which docs/performance.md explains:
                                [--lines N] [--runs N] [--threads N] [--engines A,B] [--shape NAME|all] [--json]
 cargo xtask job                the files of that job: [--lines N] [--shape NAME]
+cargo xtask prove identities [N] [SIZE] [DIR]
+                               N identities (20_000_000) under SIZE of memory (64MiB): what each costs; files in DIR
 cargo xtask aws-catalog [DIR]  the catalog of the AWS report, from its rates.csv (DIR: target/aws-cur)
 cargo xtask aws-pools [DIR]    the catalog of its shared allowances (DIR: target/aws-pools)
 
@@ -49,6 +52,7 @@ fn run(arguments: &[String]) -> Result<()> {
         ["conformance", cases] => conformance::run(cases.parse().context("how many catalogs: write a number")?),
         ["side-by-side", options @ ..] => side_by_side::run(options),
         ["job", options @ ..] => side_by_side::job(options),
+        ["prove", "identities", arguments @ ..] => prove::identities(arguments),
         ["aws-catalog"] => run_aws_catalog(&workspace::root()?.join("target/aws-cur")),
         ["aws-catalog", out] if !out.starts_with('-') => run_aws_catalog(Path::new(out)),
         ["aws-pools"] => run_aws_pools(&workspace::root()?.join("target/aws-pools")),

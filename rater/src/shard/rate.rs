@@ -13,11 +13,12 @@ use weir_model::price::{CellIdx, Leaf};
 use weir_model::rated::ShardOutput;
 use weir_model::verdict::{UnpricedReason, Verdict};
 
-use super::{AHEAD, Rows, Shard};
+use super::{Rows, Shard};
 use crate::at;
 use crate::buckets::{Bucket, BucketKey, Extra};
 use crate::event_view::{EventView, Usage};
 use crate::plan::{CompiledCharge, RatingPlan};
+use crate::prefetch::AHEAD;
 use crate::subjects::Subjects;
 
 /// Where rows go.

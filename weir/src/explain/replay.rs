@@ -96,7 +96,7 @@ pub fn replay(catalog: &Arc<Catalog>, log: &Log, events: &[ArchivedEvent], custo
     let (mut settled, mut begin) = (Settled::new(), 0);
     for (number, LogClose { through, files_before }) in log.closes.iter().copied().enumerate() {
         let end = events.partition_point(|event| event.at.0 < files_before);
-        stage.rate(events, begin..end);
+        stage.rate(events, begin..end)?;
         begin = end;
         let sealed = seal(slice::from_mut(&mut stage.shard), &plan, through).map_err(overflow)?;
         stage.replay.buckets.extend(sealed.opened.into_iter().map(|(_, bucket)| bucket));
@@ -138,7 +138,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn rate(&mut self, events: &[ArchivedEvent], range: Range<usize>) {
+    fn rate(&mut self, events: &[ArchivedEvent], range: Range<usize>) -> Result<()> {
         let mut output = ShardOutput::default();
         let mut begin = range.start;
         while begin < range.end {
@@ -146,7 +146,7 @@ impl Stage {
             (chunk, numbers, begin) = self.decode(events, begin..range.end);
             output.clear();
             if let Some(batch) = chunk.batches.first() {
-                self.shard.apply(&chunk.text, batch, Rows::Keep, &mut output);
+                self.shard.apply(&chunk.text, batch, Rows::Keep, &mut output)?;
             }
             let event_of = |index: u32| usize::try_from(index).ok().and_then(|index| numbers.get(index).copied());
             for (&event, verdict) in numbers.iter().zip(&output.verdicts) {
@@ -161,6 +161,7 @@ impl Stage {
             }));
             self.replay.buckets.append(&mut output.opened);
         }
+        Ok(())
     }
 
     /// The first events as a batch, the number of each of its rows among all events, and the number after the last.

@@ -106,6 +106,11 @@ impl Output {
         publish_folder(self.staging, &self.target)
     }
 
+    /// The folder that becomes `--out`.
+    pub fn staging(&self) -> &Path {
+        self.staging.path()
+    }
+
     /// Where documents go until everything is published.
     pub fn invoices(&self) -> PathBuf {
         self.staging.path().join("invoices")

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use crossbeam_queue::ArrayQueue;
 use weir_ingest::reader::{self, ReadProgress, Reader};
 use weir_ingest::{DecodeScratch, Decoder};
@@ -32,6 +32,9 @@ const CHUNKS_AHEAD: usize = 2 * GROUP;
 const ARCHIVE_QUEUE: usize = 8;
 /// How long an idle worker sleeps if nobody wakes it.
 const IDLE: Duration = Duration::from_micros(200);
+
+/// What a shard fails at.
+const IDENTITIES: &str = "identities beyond --memory";
 
 /// What a run's threads leave behind.
 pub struct Rated<S> {
@@ -352,11 +355,11 @@ impl<'s, 'a> Worker<'s, 'a> {
                 let batch = &chunk.batches[usize::from(shard.number())];
                 if self.archive.is_some() {
                     let mut output = self.shared.free_output();
-                    shard.apply(&chunk.text, batch, self.shared.spread.rows, &mut output);
+                    shard.apply(&chunk.text, batch, self.shared.spread.rows, &mut output).context(IDENTITIES)?;
                     outputs.push((shard.number(), output));
                 } else {
                     self.output.clear();
-                    shard.apply(&chunk.text, batch, Rows::Count, &mut self.output);
+                    shard.apply(&chunk.text, batch, Rows::Count, &mut self.output).context(IDENTITIES)?;
                 }
             }
         }

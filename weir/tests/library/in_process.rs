@@ -15,6 +15,7 @@ use weir_model::price::CellIdx;
 use weir_model::rated::{BucketTotal, OpenedBucket, SettlementRow, ShardOutput};
 use weir_model::time::{Instant, Period};
 use weir_rater::close::{Close, Settled, default_through, seal};
+use weir_rater::identities::IdentitySettings;
 use weir_rater::{Counters, RatingPlan, Rows, Shard};
 
 /// Lines and the close after them; the last one may leave it to the events.
@@ -89,7 +90,8 @@ impl Run<'_> {
         for (number, lines) in lines.chunks(way.chunk).enumerate() {
             if way.restore_before == Some(number) {
                 for shard in &mut self.shards {
-                    *shard = Shard::restore(&shard.snapshot(), Arc::clone(&self.plan)).unwrap();
+                    let snapshot = shard.snapshot().unwrap();
+                    *shard = Shard::restore(&snapshot, Arc::clone(&self.plan), IdentitySettings::in_memory()).unwrap();
                 }
             }
             let mut chunk = Chunk::new(self.shards.len());
@@ -98,7 +100,7 @@ impl Run<'_> {
             assert_eq!(chunk.rejected, vec![], "these events are all valid");
             for (shard, batch) in self.shards.iter_mut().zip(&chunk.batches) {
                 let mut output = ShardOutput::default();
-                shard.apply(&chunk.text, batch, Rows::Keep, &mut output);
+                shard.apply(&chunk.text, batch, Rows::Keep, &mut output).unwrap();
                 let directory = &mut self.directories[usize::from(shard.number())];
                 directory.append(&mut output.opened);
                 for (bucket, amount) in output.rows.bucket.iter().zip(&output.rows.amount) {
