@@ -1,4 +1,4 @@
-//! The project's chores: `cargo xtask test`, `tidy`, `conformance`, `prove`, `side-by-side`, `job`, `aws-catalog` and `aws-pools`.
+//! The project's chores: `cargo xtask test`, `tidy`, `conformance`, `fuzz`, `prove`, `side-by-side`, `job`, `aws-catalog` and `aws-pools`.
 //!
 //! Owns: what a newcomer and continuous integration type to prove that the tree is good. Does not own: any product code;
 //! nothing of Weir depends on it.
@@ -7,6 +7,7 @@
 mod aws_catalog;
 mod aws_pools;
 mod conformance;
+mod fuzz;
 mod prove;
 mod side_by_side;
 mod suite;
@@ -27,6 +28,8 @@ cargo xtask side-by-side       Weir beside DuckDB, ClickHouse, DataFusion and Po
 cargo xtask job                the files of that job: [--lines N] [--shape NAME]
 cargo xtask prove identities [N] [SIZE] [DIR]
                                N identities (20_000_000) under SIZE of memory (64MiB): what each costs; files in DIR
+cargo xtask fuzz [TARGET] [--seconds N]
+                               every fuzz target, or one, for N seconds (60) each
 cargo xtask aws-catalog [DIR]  the catalog of the AWS report, from its rates.csv (DIR: target/aws-cur)
 cargo xtask aws-pools [DIR]    the catalog of its shared allowances (DIR: target/aws-pools)
 
@@ -53,6 +56,10 @@ fn run(arguments: &[String]) -> Result<()> {
         ["side-by-side", options @ ..] => side_by_side::run(options),
         ["job", options @ ..] => side_by_side::job(options),
         ["prove", "identities", arguments @ ..] => prove::identities(arguments),
+        ["fuzz"] => fuzz::run(None, fuzz::SECONDS),
+        ["fuzz", "--seconds", seconds] => fuzz::run(None, seconds_of(seconds)?),
+        ["fuzz", target] => fuzz::run(Some(target), fuzz::SECONDS),
+        ["fuzz", target, "--seconds", seconds] => fuzz::run(Some(target), seconds_of(seconds)?),
         ["aws-catalog"] => run_aws_catalog(&workspace::root()?.join("target/aws-cur")),
         ["aws-catalog", out] if !out.starts_with('-') => run_aws_catalog(Path::new(out)),
         ["aws-pools"] => run_aws_pools(&workspace::root()?.join("target/aws-pools")),
@@ -63,6 +70,10 @@ fn run(arguments: &[String]) -> Result<()> {
         }
         _ => bail!("no such chore: `{}`\n\n{HELP}", words.join(" ")),
     }
+}
+
+fn seconds_of(text: &str) -> Result<u64> {
+    text.parse().context("how many seconds: write a number")
 }
 
 fn run_tidy() -> Result<()> {

@@ -50,6 +50,16 @@ pub(crate) fn target_dir(root: &Path) -> Result<PathBuf> {
     metadata(root)?["target_directory"].as_str().map(PathBuf::from).context("cargo metadata names no target folder")
 }
 
+/// The platform that this runs on, as rustc names it.
+pub(crate) fn host() -> Result<String> {
+    let output = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+        .arg("-vV")
+        .output()
+        .context("rustc does not start")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().find_map(|line| line.strip_prefix("host: ").map(str::to_owned)).context("rustc does not name its host")
+}
+
 /// The project's files, relative to the root, sorted: what git knows or would add; without git, all but build output.
 pub(crate) fn files(root: &Path) -> Result<Vec<PathBuf>> {
     let listed = Command::new("git")
