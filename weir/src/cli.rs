@@ -97,6 +97,9 @@ pub struct RunArgs {
     /// Do not archive events and rated rows; totals, invoices and quarantine are still written
     #[arg(long)]
     pub no_archive: bool,
+    /// Do not write documents: the report holds their number and sums, and a run with them makes the same ones
+    #[arg(long, conflicts_with = "customer")]
+    pub no_documents: bool,
     /// Shards; changes nothing about the result
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub shards: u16,

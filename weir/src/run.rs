@@ -79,7 +79,7 @@ pub fn execute(args: &RunArgs) -> Result<Outcome> {
     let reader = Reader::open(inputs, mapping, ReaderSettings::default()).map_err(invalid_with_causes)?;
     let plan = Arc::new(RatingPlan::compile(Arc::clone(&catalog), HashKey::FILES).map_err(invalid)?);
     let output = Output::create(args, (&catalog, &sources), &names)?;
-    let folder = output.as_ref().map(Output::invoices);
+    let folder = output.as_ref().filter(|_| !args.no_documents).map(Output::invoices);
     let mut run = Run {
         decoder: Decoder::new(&catalog, HashKey::FILES, args.shards),
         spread: Spread {
@@ -184,7 +184,7 @@ impl Run<'_> {
             output.close(&sealed, &close)?;
         }
         let several = self.closes.len() > 1;
-        if self.output.is_some() || args.customer.is_some() || several {
+        if self.documents.are_kept() || several {
             self.documents.close(&close, Remember::Nothing, report.invoices)?;
         }
         let (billed, documents) = self.documents.finish()?;
