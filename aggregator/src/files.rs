@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use arrow_array::RecordBatch;
-use parquet::arrow::ArrowWriter;
+use parquet::errors::{ParquetError, Result as ParquetResult};
 
 use crate::error::ArchiveError;
+use crate::part::Part;
 use crate::store::{Sink, Store};
 use crate::table::Table;
 
@@ -89,25 +89,20 @@ impl Files {
     }
 
     /// Writes one part of a table: `DIR/table/partition/part-NNNNN.parquet`.
-    pub(crate) fn write_part<I>(
+    pub(crate) fn write_part(
         &mut self,
         table: &Table,
         at: PartName<'_>,
-        slices: I,
-    ) -> Result<TableReport, ArchiveError>
-    where
-        I: Iterator<Item = Result<RecordBatch, ArchiveError>>,
-    {
+        rows: usize,
+        columns: impl FnOnce(&mut Part<'_>) -> ParquetResult<()>,
+    ) -> Result<TableReport, ArchiveError> {
         let name = format!("{}/{}/part-{:05}.parquet", table.name, at.partition, at.batch);
         let mut file = self.create(Path::new(&name))?;
-        let mut rows = 0_u64;
-        let written = write_slices(&mut file, table, slices, &mut rows);
-        written.map_err(|e| match e {
-            SliceError::Slice(e) => e,
-            SliceError::Encoder(e) => file.blame(e),
-        })?;
+        let written = write_columns(&mut file, table, rows, columns);
+        written.map_err(|e| file.blame(e))?;
         let bytes = file.close()?;
-        Ok(TableReport { files: 1, rows, bytes })
+        // usize has at most 64 bits on every platform Rust supports.
+        Ok(TableReport { files: 1, rows: u64::try_from(rows).unwrap_or(u64::MAX), bytes })
     }
 
     /// Makes all new entries durable.
@@ -129,25 +124,15 @@ pub(crate) struct PartName<'a> {
     pub(crate) batch: u32,
 }
 
-enum SliceError {
-    Slice(ArchiveError),
-    Encoder(parquet::errors::ParquetError),
-}
-
-fn write_slices<I>(file: &mut NewFile, table: &Table, slices: I, rows: &mut u64) -> Result<(), SliceError>
-where
-    I: Iterator<Item = Result<RecordBatch, ArchiveError>>,
-{
-    let schema = table.schema.clone();
-    let mut writer = ArrowWriter::try_new(file, schema, Some(table.properties.clone())).map_err(SliceError::Encoder)?;
-    for slice in slices {
-        let slice = slice.map_err(SliceError::Slice)?;
-        // usize has at most 64 bits on every platform Rust supports.
-        *rows += u64::try_from(slice.num_rows()).unwrap_or(u64::MAX);
-        writer.write(&slice).map_err(SliceError::Encoder)?;
-    }
-    writer.close().map_err(SliceError::Encoder)?;
-    Ok(())
+fn write_columns(
+    file: &mut NewFile,
+    table: &Table,
+    rows: usize,
+    columns: impl FnOnce(&mut Part<'_>) -> ParquetResult<()>,
+) -> ParquetResult<()> {
+    let mut part = Part::begin(file, table, rows)?;
+    columns(&mut part)?;
+    part.finish()
 }
 
 /// A file of the archive being written. Remembers the disk's error, which the encoder may wrap or lose.
@@ -169,7 +154,7 @@ impl NewFile {
         &self.path
     }
 
-    fn blame(&mut self, encoder: parquet::errors::ParquetError) -> ArchiveError {
+    fn blame(&mut self, encoder: ParquetError) -> ArchiveError {
         match self.failure.take() {
             Some(disk) => ArchiveError::io(&self.path, disk),
             None => ArchiveError::Encode { path: self.path.clone(), source: encoder },

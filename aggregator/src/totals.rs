@@ -1,69 +1,43 @@
-//! Totals of buckets: buffered until the batch is full, sorted by customer, plan, charge, group and cell, and written by
-//! period.
+//! Totals of buckets: columns in the order of the customers' periods, written by period.
 
-use std::sync::Arc;
-
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray, UInt64Array};
-use arrow_schema::ArrowError;
-use weir_model::charge::Measured;
-use weir_model::number::Amount;
 use weir_model::rated::{BucketTotal, CustomerPeriod};
-use weir_model::time::Instant;
 
-use crate::buckets::{Bucket, BucketKey, BucketRanks, BucketTexts, BucketTime};
-use crate::columns;
+use crate::buckets::{BucketKey, BucketTexts, BucketTime};
+use crate::columns::{Decimals, Hashes, Texts, write_booleans, write_deltas, write_keys};
+use crate::dictionary::{Dictionary, len_of, push_text};
 use crate::error::ArchiveError;
 use crate::files::{Files, PartName, TableReport};
-use crate::partitions;
-use crate::table::{SLICE_ROWS, Table};
-
-/// A buffered total.
-#[derive(Debug)]
-struct TotalRow {
-    measured: Measured,
-    amount: Amount,
-    without_usage: Amount,
-    digest: u128,
-    events: u64,
-    bucket: Bucket,
-    sealed: bool,
-}
+use crate::part::{Distinct, Effort, Part, Presence};
+use crate::partitions::{PartitionId, of_partition};
+use crate::table::Table;
 
 /// Totals not yet written.
 #[derive(Default)]
 pub(crate) struct TotalBuffer {
-    rows: Vec<TotalRow>,
+    /// By the date on which the period begins.
+    periods: Vec<TotalColumns>,
+    len: usize,
 }
 
 impl TotalBuffer {
     pub(crate) fn len(&self) -> usize {
-        self.rows.len()
+        self.len
     }
 
+    /// Memory that the totals take: a function of them alone.
     pub(crate) fn byte_len(&self) -> usize {
-        self.rows.len() * size_of::<TotalRow>()
+        self.periods.iter().map(TotalColumns::byte_len).sum()
     }
 
     /// Buffers the buckets of one customer and period. `Err` says what the catalog contradicts.
     pub(crate) fn push(&mut self, texts: &mut BucketTexts, totals: &CustomerPeriod) -> Result<(), &'static str> {
+        let columns = of_partition(&mut self.periods, texts.partitions.of(totals.period.start));
         for segment in &totals.segments {
             let time = BucketTime { period: totals.period, segment_start: segment.active.start };
             for total in &segment.buckets {
-                let BucketTotal { charge, group, cell, terms, measured, events, amount, without_usage, digest, .. } =
-                    total;
-                let version = terms.versions.first().map_or(0, |(version, _)| *version);
-                let cell = (version, *cell);
-                let key = BucketKey { customer: &totals.customer, charge: *charge, group, cell, time };
-                self.rows.push(TotalRow {
-                    measured: measured.clone(),
-                    amount: *amount,
-                    without_usage: *without_usage,
-                    digest: digest.0,
-                    events: *events,
-                    bucket: texts.bucket(key)?,
-                    sealed: totals.seal.is_sealed(),
-                });
+                columns.push(texts, (totals, time), total)?;
             }
+            self.len += segment.buckets.len();
         }
         Ok(())
     }
@@ -75,63 +49,104 @@ impl TotalBuffer {
         texts: &BucketTexts,
         (table, batch): (&Table, u32),
     ) -> Result<TableReport, ArchiveError> {
-        let ranks = BucketRanks::new(texts, self.rows.iter().map(|row| &row.bucket));
-        let mut by_period: Vec<Vec<TotalRow>> = Vec::new();
-        for row in self.rows.drain(..) {
-            partitions::push(&mut by_period, texts.partition(&row.bucket), row);
-        }
         let mut report = TableReport::default();
-        for (period, mut rows) in (0_u32..).zip(by_period).filter(|(_, rows)| !rows.is_empty()) {
-            rows.sort_by_key(|row| sort_key(texts, &ranks, &row.bucket));
-            let slices = rows.chunks(SLICE_ROWS).map(|slice| {
-                let columns = columns(slice, texts, &ranks);
-                let batch = columns.and_then(|columns| RecordBatch::try_new(Arc::clone(&table.schema), columns));
-                batch.map_err(|source| ArchiveError::Columns { table: table.name, source })
-            });
+        for (period, columns) in (0 as PartitionId..).zip(&mut self.periods).filter(|(_, columns)| columns.rows() > 0) {
             let part = PartName { partition: texts.partitions.name(period), batch };
-            report.add(files.write_part(table, part, slices)?);
+            report.add(files.write_part(table, part, columns.rows(), |part| columns.write(part, texts))?);
+            columns.clear();
         }
+        self.len = 0;
         Ok(report)
     }
 }
 
-fn sort_key(texts: &BucketTexts, ranks: &BucketRanks, bucket: &Bucket) -> ([u32; 5], [Instant; 2]) {
-    let charges = &texts.charges;
-    let names = [
-        ranks.customer(bucket),
-        charges.plan.rank(bucket.charge),
-        charges.charge.rank(bucket.charge),
-        ranks.group(bucket),
-        ranks.cell(bucket),
-    ];
-    let BucketTime { period, segment_start } = texts.time(bucket);
-    (names, [period.start, segment_start])
+/// The columns of one period start.
+#[derive(Default)]
+struct TotalColumns {
+    customer: Vec<u32>,
+    customers: Dictionary<u32>,
+    /// Their ids as Parquet has them.
+    customer_texts: Vec<u8>,
+    kind: Vec<u32>,
+    kinds: Dictionary<u32>,
+    sealed: Vec<bool>,
+    quantity: Decimals,
+    quantity_text: Texts,
+    events: Vec<i64>,
+    amount: Decimals,
+    without_usage: Decimals,
+    digest: Hashes,
 }
 
-/// In the order of `schema::totals`.
-fn columns(rows: &[TotalRow], texts: &BucketTexts, ranks: &BucketRanks) -> Result<Vec<ArrayRef>, ArrowError> {
-    let buckets: Vec<Bucket> = rows.iter().map(|row| row.bucket).collect();
-    let bucket = ranks.columns(texts, &buckets)?;
-    let charges = &texts.charges;
-    Ok(vec![
-        bucket.customer,
-        bucket.plan,
-        bucket.charge,
-        charges.meter.column(buckets.iter().map(|bucket| bucket.charge))?,
-        bucket.group,
-        bucket.cell,
-        bucket.period_start,
-        bucket.period_end,
-        bucket.segment_start,
-        Arc::new(rows.iter().map(|row| Some(row.sealed)).collect::<BooleanArray>()),
-        columns::quantities(rows.iter().map(|row| charges.quantity(row.bucket.charge, &row.measured)))?,
-        Arc::new(StringArray::from_iter_values(
-            rows.iter().map(|row| charges.quantity_text(row.bucket.charge, &row.measured)),
-        )),
-        Arc::new(rows.iter().map(|row| row.events).collect::<UInt64Array>()),
-        columns::amounts(rows.iter().map(|row| row.amount.scaled()))?,
-        columns::amounts(rows.iter().map(|row| row.without_usage.scaled()))?,
-        bucket.currency,
-        columns::hashes(rows.iter().map(|row| Some(row.digest)))?,
-    ])
+impl TotalColumns {
+    fn rows(&self) -> usize {
+        self.kind.len()
+    }
+
+    fn byte_len(&self) -> usize {
+        const FIXED: usize = 16 + size_of::<i64>() + 2 * size_of::<u32>() + size_of::<bool>();
+        let decimals = self.quantity.byte_len() + self.amount.byte_len() + self.without_usage.byte_len();
+        self.rows() * FIXED + self.customer_texts.len() + self.quantity_text.byte_len() + decimals
+    }
+
+    fn push(
+        &mut self,
+        texts: &mut BucketTexts,
+        (totals, time): (&CustomerPeriod, BucketTime),
+        total: &BucketTotal,
+    ) -> Result<(), &'static str> {
+        let BucketTotal { charge, group, cell, terms, measured, events, amount, without_usage, digest, .. } = total;
+        let version = terms.versions.first().map_or(0, |(version, _)| *version);
+        let key = BucketKey { customer: &totals.customer, charge: *charge, group, cell: (version, *cell), time };
+        let bucket = texts.bucket(key)?;
+        let customer_texts = &mut self.customer_texts;
+        let customer = self.customers.key(bucket.customer, |id| push_text(customer_texts, texts.customer(id)));
+        self.customer.push(customer);
+        self.kind.push(self.kinds.key(bucket.kind, |_| ()));
+        self.sealed.push(totals.seal.is_sealed());
+        self.quantity.push(texts.charges.quantity(*charge, measured));
+        self.quantity_text.push(Some(texts.charges.quantity_text(*charge, measured).as_bytes()));
+        self.events.push(events.cast_signed());
+        self.amount.push(Some(amount.scaled()));
+        self.without_usage.push(Some(without_usage.scaled()));
+        self.digest.extend(std::iter::once(digest.0));
+        Ok(())
+    }
+
+    /// In the order of `schema::totals`.
+    fn write(&self, part: &mut Part<'_>, texts: &BucketTexts) -> parquet::errors::Result<()> {
+        let bucket = texts.meanings(self.kinds.values());
+        let len = len_of(self.customers.values());
+        write_keys(part, &self.customer, Distinct { plain: &self.customer_texts, len })?;
+        for meaning in [&bucket.plan, &bucket.charge, &bucket.meter, &bucket.group, &bucket.cell] {
+            meaning.write(part, &self.kind)?;
+        }
+        for meaning in [&bucket.period_start, &bucket.period_end, &bucket.segment_start] {
+            meaning.write(part, &self.kind)?;
+        }
+        write_booleans(part, &self.sealed)?;
+        self.quantity.write(part)?;
+        self.quantity_text.write(part, Effort::Zstd)?;
+        write_deltas(part, &self.events, Presence::Every)?;
+        self.amount.write(part)?;
+        self.without_usage.write(part)?;
+        bucket.currency.write(part, &self.kind)?;
+        self.digest.write(part, Presence::Every)
+    }
+
+    /// Forgets the rows and keeps the memory.
+    fn clear(&mut self) {
+        self.customer.clear();
+        self.customers.clear();
+        self.customer_texts.clear();
+        self.kind.clear();
+        self.kinds.clear();
+        self.sealed.clear();
+        self.quantity.clear();
+        self.quantity_text.clear();
+        self.events.clear();
+        self.amount.clear();
+        self.without_usage.clear();
+        self.digest.clear();
+    }
 }

@@ -172,10 +172,7 @@ fn batches_end_with_chunks() {
 fn files_say_what_they_hold() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &[Usage { customer: 1, time: AUGUST, amount: 1 }], 1, cut_at(1));
-    for (table, partition, sorted_by) in [
-        ("events", "month=2026-08", vec!["subject", "event_time"]),
-        ("rated", "period=2026-08-01", vec!["customer", "charge", "group", "event_time"]),
-    ] {
+    for (table, partition) in [("events", "month=2026-08"), ("rated", "period=2026-08-01")] {
         let file = File::open(dir.path().join(format!("{table}/{partition}/part-00000.parquet"))).unwrap();
         let reader = SerializedFileReader::new(file).unwrap();
         let metadata = reader.metadata();
@@ -192,10 +189,6 @@ fn files_say_what_they_hold() {
         for (key, text) in expected {
             assert_eq!(value(key).as_deref(), Some(text), "{key}");
         }
-        let group = metadata.row_group(0);
-        let columns = group.sorting_columns().unwrap().iter();
-        let columns: Vec<_> = columns.map(|sorted| group.column(usize::try_from(sorted.column_idx).unwrap())).collect();
-        assert_eq!(columns.iter().map(|column| column.column_path().string()).collect::<Vec<_>>(), sorted_by);
     }
 }
 

@@ -113,9 +113,9 @@ fn accepted_events() {
         (
             "2026-08",
             vec![
-                row(15, 3, "amy", "2026-08-31T23:59:59.999999Z|-|unmetered|-"),
-                row(12, 2, "zoe", "2026-08-01T00:00:00Z||unpriced|no_cell"),
                 row(10, 1, "zoe", "2026-08-01T00:00:00.000005Z|{\"n\":1}|rated|-"),
+                row(12, 2, "zoe", "2026-08-01T00:00:00Z||unpriced|no_cell"),
+                row(15, 3, "amy", "2026-08-31T23:59:59.999999Z|-|unmetered|-"),
             ],
         ),
         ("2026-09", vec![row(16, 4, "amy", "2026-09-01T00:00:00Z|-|rated|-")]),
@@ -135,13 +135,13 @@ fn rated_rows() {
             "2026-08-01",
             vec![
                 format!(
-                    "a.ndjson|12|{HASH}02|zoe|pro|images|-|{{}}|{august}|2026-08-01T00:00:00Z|1000000000000000000000.000000000000|99999999999999999999.999999999999999999|USD|usage"
+                    "a.ndjson|10|{HASH}01|zoe|pro|tokens|{group}|-|{august}|2026-08-01T00:00:00.000005Z|9007199254740993.000000000000|0.000000000000000001|USD|usage"
                 ),
                 format!(
                     "a.ndjson|10|{HASH}01|zoe|pro|images|-|{{\"size\":\"lar\\\"ge\"}}|{august}|2026-08-01T00:00:00.000005Z|1.500000000000|-0.250000000000000000|USD|usage"
                 ),
                 format!(
-                    "a.ndjson|10|{HASH}01|zoe|pro|tokens|{group}|-|{august}|2026-08-01T00:00:00.000005Z|9007199254740993.000000000000|0.000000000000000001|USD|usage"
+                    "a.ndjson|12|{HASH}02|zoe|pro|images|-|{{}}|{august}|2026-08-01T00:00:00Z|1000000000000000000000.000000000000|99999999999999999999.999999999999999999|USD|usage"
                 ),
                 format!(
                     "-|-|-|zoe|pro|tokens|{group}|-|{august}|-|0.000000000000|-0.000000000000000005|USD|settlement"
@@ -171,18 +171,18 @@ fn totals() {
     assert_eq!(
         rows(&dir.path().join("totals/period=2026-08-01/part-00000.parquet")),
         [
-            format!("zoe|pro|images|images|-|{small}|{first}|-1.500000000000|-1.5|2|{rest}"),
-            format!("zoe|pro|images|images|-|{small}|{second}|0.000000000000|0|0|{rest}"),
             format!(
-                r#"zoe|pro|level|level|-|{{"size":"small","window":""}}|{second}|1.000000000278|1.000000000278|1|{rest}"#
+                "zoe|pro|tokens|calls|{{\"model\":\"gpt \\\"4\\\"\",\"region\":\"eu\"}}|-|{first}|{most}.000000000000|{most}|3|{rest}"
             ),
-            format!("zoe|pro|level|level|-|{night}|{second}|36.000000000278|36.000000000278|1|{rest}"),
-            format!("zoe|pro|seats|calls|-|-|{second}|-|seats=3 storage=1.5|2|{rest}"),
             format!(
                 "zoe|pro|tokens|calls|{{\"model\":\"a\",\"region\":\"\"}}|-|{first}|-|100000000000000000000000000|1|{rest}"
             ),
+            format!("zoe|pro|images|images|-|{small}|{first}|-1.500000000000|-1.5|2|{rest}"),
+            format!("zoe|pro|images|images|-|{small}|{second}|0.000000000000|0|0|{rest}"),
+            format!("zoe|pro|seats|calls|-|-|{second}|-|seats=3 storage=1.5|2|{rest}"),
+            format!("zoe|pro|level|level|-|{night}|{second}|36.000000000278|36.000000000278|1|{rest}"),
             format!(
-                "zoe|pro|tokens|calls|{{\"model\":\"gpt \\\"4\\\"\",\"region\":\"eu\"}}|-|{first}|{most}.000000000000|{most}|3|{rest}"
+                r#"zoe|pro|level|level|-|{{"size":"small","window":""}}|{second}|1.000000000278|1.000000000278|1|{rest}"#
             ),
         ]
     );
@@ -220,9 +220,9 @@ fn closes_stand_in_the_log() {
     assert_eq!(
         rows(&dir.path().join("rated/period=2026-08-01/part-00000.parquet")),
         [
-            format!("{usage}|{images}|2026-08-03T00:00:00Z|0.001000000000|0.000000000000000008|USD|usage"),
-            format!("{usage}|{seats}|2026-08-03T00:00:00Z|-|0.000000000000000007|USD|usage"),
             format!("-|-|-|{seats}|-|-|0.000000000000000005|USD|settlement"),
+            format!("{usage}|{seats}|2026-08-03T00:00:00Z|-|0.000000000000000007|USD|usage"),
+            format!("{usage}|{images}|2026-08-03T00:00:00Z|0.001000000000|0.000000000000000008|USD|usage"),
             format!("-|-|-|{seats}|-|-|-0.000000000000000006|USD|settlement"),
         ]
     );
