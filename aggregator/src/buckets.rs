@@ -9,7 +9,7 @@ use weir_model::price::CellIdx;
 use weir_model::rated::OpenedBucket;
 use weir_model::time::{Instant, Period};
 
-use crate::catalog::{Charges, Presence, write_cell, write_group};
+use crate::catalog::{Charges, Presence, Widening, write_cell, write_group};
 use crate::columns::Meaning;
 use crate::dictionary::{Dictionary, NO_KEY, TextDictionary, at};
 use crate::partitions::{Granularity, PartitionId, Partitions};
@@ -60,6 +60,8 @@ pub(crate) struct BucketTexts {
     /// By key in `cell_ids`.
     cell_texts: Vec<u32>,
     kinds: Dictionary<Kind>,
+    /// By kind.
+    widenings: Vec<Widening>,
     pub(crate) partitions: Partitions,
     /// Text being made.
     scratch: String,
@@ -82,6 +84,7 @@ impl BucketTexts {
             cell_ids: Dictionary::default(),
             cell_texts: Vec::new(),
             kinds: Dictionary::default(),
+            widenings: Vec::new(),
             partitions: Partitions::new(Granularity::Period),
             scratch: String::new(),
         }
@@ -106,7 +109,11 @@ impl BucketTexts {
         let kind = Kind { charge: key.charge, group, cell: self.cell_texts[at(cell)], time: key.time };
         let (customer, _) = self.customers.key(key.customer.as_bytes());
         let partition = self.partitions.of(key.time.period.start);
-        Ok(Bucket { customer, kind: self.kinds.key(kind, |_| ()), partition })
+        let kind = self.kinds.key(kind, |_| ());
+        if self.widenings.len() <= at(kind) {
+            self.widenings.push(self.charges.widening(key.charge).ok_or("a bucket's charge has no meter")?);
+        }
+        Ok(Bucket { customer, kind, partition })
     }
 
     /// A customer's id.
@@ -114,9 +121,14 @@ impl BucketTexts {
         self.customers.get(customer)
     }
 
-    /// The charge of buckets of a kind.
-    pub(crate) fn charge_of(&self, kind: u32) -> ChargeIdx {
-        self.kind(kind).charge
+    /// The name of the charge of a bucket.
+    pub(crate) fn charge(&self, bucket: Bucket) -> &str {
+        self.charges.name(self.kind(bucket.kind).charge)
+    }
+
+    /// How a bucket's quantities are written.
+    pub(crate) fn widening(&self, bucket: Bucket) -> Widening {
+        self.widenings[at(bucket.kind)]
     }
 
     fn kind(&self, kind: u32) -> &Kind {

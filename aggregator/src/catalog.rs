@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use weir_model::catalog::{Catalog, Charge, ChargeIdx, Meter, Plan};
 use weir_model::charge::Measured;
-use weir_model::number::{QUANTITY_SCALE_MAX, Quantity};
+use weir_model::number::{Overflow, QUANTITY_SCALE_MAX, Quantity};
 use weir_model::price::{Capacity, CellIdx, CellPart, Leaf};
 
 /// The catalog's charges.
@@ -58,13 +58,13 @@ impl Charges {
         }
     }
 
-    /// An event's quantity at the charge's meter at 12 decimals; `None` if that is beyond 38 digits.
-    pub(crate) fn widen(&self, charge: ChargeIdx, quantity: Quantity) -> Option<i128> {
-        const LIMIT: i128 = 10_i128.pow(38);
-        let scale = self.meter_of(charge)?.scale;
-        let factor = 10_i128.checked_pow(u32::from(QUANTITY_SCALE_MAX.checked_sub(scale.decimals())?))?;
-        let scaled = quantity.scaled().checked_mul(factor)?;
-        (-LIMIT < scaled && scaled < LIMIT).then_some(scaled)
+    /// How the quantities of the charge's events are written. `None`: the charge is not in the catalog.
+    pub(crate) fn widening(&self, charge: ChargeIdx) -> Option<Widening> {
+        if self.capacity(charge).is_some() {
+            return Some(Widening::Resources);
+        }
+        let decimals = QUANTITY_SCALE_MAX.checked_sub(self.meter_of(charge)?.scale.decimals())?;
+        Some(Widening::By(10_i128.checked_pow(u32::from(decimals))?))
     }
 
     /// A bucket's quantity at 12 decimals; `None` if that is beyond 38 digits, and for resources.
@@ -88,6 +88,29 @@ impl Charges {
         let resources = capacity.resources.iter().zip(meters).zip(quantities);
         let texts = resources.map(|((name, meter), quantity)| format!("{name}={}", meter.quantity_text(*quantity)));
         texts.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// What an event's quantity becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Widening {
+    /// As many times as much: at 12 decimals.
+    By(i128),
+    /// Nothing: resources do not add up.
+    Resources,
+}
+
+impl Widening {
+    /// The quantity at 12 decimals, if it has one; `Err` if that is beyond 38 digits.
+    pub(crate) fn widen(self, quantity: Quantity) -> Result<Option<i128>, Overflow> {
+        const LIMIT: i128 = 10_i128.pow(38);
+        let Widening::By(factor) = self else { return Ok(None) };
+        if let Ok(small) = i64::try_from(quantity.scaled()) {
+            // The factor is at most 10^12.
+            return Ok(Some(i128::from(small) * factor));
+        }
+        let scaled = quantity.scaled().checked_mul(factor).ok_or(Overflow)?;
+        if -LIMIT < scaled && scaled < LIMIT { Ok(Some(scaled)) } else { Err(Overflow) }
     }
 }
 

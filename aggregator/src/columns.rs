@@ -3,6 +3,7 @@
 //! Owns: which encoding a column gets. Few values that repeat become keys of a dictionary, numbers near their neighbours
 //! become differences, everything else stays as it is.
 
+use bytes::Bytes;
 use parquet::errors::Result;
 use parquet::file::statistics::Statistics;
 use weir_model::schema::HASH_BYTES;
@@ -28,13 +29,23 @@ impl Hashes {
         hashes.for_each(|hash| self.0.extend_from_slice(&hash.to_be_bytes()));
     }
 
-    pub(crate) fn write(&self, part: &mut Part<'_>, presence: Presence<'_>) -> Result<()> {
-        part.column(&Column { values: Values::Fixed(&self.0, HASH_WIDTH), presence, bounds: None })
+    pub(crate) fn write(&mut self, part: &mut Part<'_>, presence: Presence<'_>) -> Result<()> {
+        lend(&mut self.0, |bytes| {
+            part.column(&Column { values: Values::Fixed(bytes, HASH_WIDTH), presence, bounds: None })
+        })
     }
 
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
+}
+
+/// Lets pages share a column's memory, which comes back when they are written.
+fn lend(column: &mut Vec<u8>, write: impl FnOnce(&Bytes) -> Result<()>) -> Result<()> {
+    let bytes = Bytes::from(std::mem::take(column));
+    write(&bytes)?;
+    *column = bytes.into();
+    Ok(())
 }
 
 /// 64-bit numbers without order.
@@ -46,9 +57,11 @@ impl Numbers {
         numbers.for_each(|number| self.0.extend_from_slice(&number.to_le_bytes()));
     }
 
-    pub(crate) fn write(&self, part: &mut Part<'_>) -> Result<()> {
-        let values = Values::Fixed(&self.0, size_of::<u64>());
-        part.column(&Column { values, presence: Presence::Every, bounds: None })
+    pub(crate) fn write(&mut self, part: &mut Part<'_>) -> Result<()> {
+        lend(&mut self.0, |bytes| {
+            let values = Values::Fixed(bytes, size_of::<u64>());
+            part.column(&Column { values, presence: Presence::Every, bounds: None })
+        })
     }
 
     pub(crate) fn clear(&mut self) {
@@ -222,16 +235,18 @@ impl Texts {
         &self.plain[byte_len..]
     }
 
-    pub(crate) fn write(&self, part: &mut Part<'_>, effort: Effort) -> Result<()> {
-        let mut ends = self.page_ends.clone();
-        ends.push(self.plain.len());
-        let values = Values::Texts(&self.plain, &ends, effort);
-        if self.absent.is_empty() {
-            return part.column(&Column { values, presence: Presence::Every, bounds: None });
+    pub(crate) fn write(&mut self, part: &mut Part<'_>, effort: Effort) -> Result<()> {
+        let Texts { plain, rows, page_ends, absent } = self;
+        let mut present = Vec::new();
+        if !absent.is_empty() {
+            present.resize(*rows, 1);
+            absent.iter().for_each(|&row| present[row] = 0);
         }
-        let mut present = vec![1; self.rows];
-        self.absent.iter().for_each(|&row| present[row] = 0);
-        part.column(&Column { values, presence: Presence::Some(&present), bounds: None })
+        let presence = if absent.is_empty() { Presence::Every } else { Presence::Some(&present) };
+        let ends: Vec<usize> = page_ends.iter().copied().chain([plain.len()]).collect();
+        lend(plain, |bytes| {
+            part.column(&Column { values: Values::Texts(bytes, &ends, effort), presence, bounds: None })
+        })
     }
 
     pub(crate) fn byte_len(&self) -> usize {
@@ -278,8 +293,8 @@ impl Content {
         self.texts = Some(texts);
     }
 
-    pub(crate) fn write(&self, part: &mut Part<'_>) -> Result<()> {
-        match &self.texts {
+    pub(crate) fn write(&mut self, part: &mut Part<'_>) -> Result<()> {
+        match &mut self.texts {
             Some(texts) => texts.write(part, Effort::Zstd),
             None => self.names.write(part),
         }

@@ -47,6 +47,48 @@ impl<T: Copy + Eq + Hash> Dictionary<T> {
     }
 }
 
+/// Distinct numbers of something that is counted from 0, by direct look-up.
+#[derive(Default)]
+pub(crate) struct NumberDictionary {
+    numbers: Vec<u32>,
+    /// By number.
+    keys: Vec<u32>,
+}
+
+impl NumberDictionary {
+    /// The key of a number; `on_new` sees the number if it is new.
+    pub(crate) fn key(&mut self, number: u32, on_new: impl FnOnce(u32)) -> u32 {
+        match self.keys.get(at(number)) {
+            Some(&key) if key != NO_KEY => key,
+            _ => {
+                on_new(number);
+                self.enter(number)
+            }
+        }
+    }
+
+    #[cold]
+    fn enter(&mut self, number: u32) -> u32 {
+        let key = len_of(&self.numbers);
+        self.numbers.push(number);
+        if self.keys.len() <= at(number) {
+            self.keys.resize(at(number) + 1, NO_KEY);
+        }
+        self.keys[at(number)] = key;
+        key
+    }
+
+    /// The distinct numbers by key.
+    pub(crate) fn numbers(&self) -> &[u32] {
+        &self.numbers
+    }
+
+    /// Forgets the numbers and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.numbers.drain(..).for_each(|number| self.keys[at(number)] = NO_KEY);
+    }
+}
+
 /// Distinct texts, one after another as Parquet has them: the length in 4 bytes, then the text.
 #[derive(Default)]
 pub(crate) struct TextDictionary {
@@ -144,6 +186,19 @@ mod tests {
         assert_eq!(new, dictionary.values());
         dictionary.clear();
         assert_eq!(dictionary.key(8, |_| ()), 0);
+    }
+
+    #[test]
+    fn each_number_has_one_key() {
+        let mut dictionary = NumberDictionary::default();
+        let key = |dictionary: &mut NumberDictionary, number| {
+            let mut is_new = false;
+            (dictionary.key(number, |_| is_new = true), is_new)
+        };
+        assert_eq!([7, 0, 7].map(|number| key(&mut dictionary, number)), [(0, true), (1, true), (0, false)]);
+        assert_eq!(dictionary.numbers(), [7, 0]);
+        dictionary.clear();
+        assert_eq!([0, 7].map(|number| key(&mut dictionary, number)), [(0, true), (1, true)]);
     }
 
     #[test]

@@ -214,9 +214,8 @@ impl EventColumns {
     }
 
     /// In the order of `schema::events`.
-    fn write(&self, part: &mut Part<'_>) -> parquet::errors::Result<()> {
+    fn write(&mut self, part: &mut Part<'_>) -> parquet::errors::Result<()> {
         let every = Presence::Every;
-        let verdicts = || self.verdicts.values().iter();
         self.file.write(part)?;
         write_deltas(part, &self.position, every)?;
         self.fingerprint.write(part, every)?;
@@ -228,6 +227,7 @@ impl EventColumns {
         self.type_name.write(part)?;
         write_instants(part, &self.time, every)?;
         self.data.write(part)?;
+        let verdicts = || self.verdicts.values().iter();
         let code = |verdict: &Verdict| Some(code(*verdict).as_bytes());
         Meaning::of_texts(verdicts().map(code)).write(part, &self.verdict)?;
         Meaning::of_texts(verdicts().map(|verdict| reason(*verdict).map(str::as_bytes))).write(part, &self.verdict)

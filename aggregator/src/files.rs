@@ -1,10 +1,12 @@
 //! The files of one archive: creates them, tells disk errors from the encoder's, syncs, and keeps the report.
 //!
-//! Owns: the rule that a file is created new, synced when it is complete, and that its folder is synced at the end.
+//! Owns: the rule that a file is created new, synced once it is complete, and that its folder is synced at the end.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{Builder, JoinHandle};
 
 use parquet::errors::{ParquetError, Result as ParquetResult};
 
@@ -60,6 +62,7 @@ impl TableReport {
 pub(crate) struct Files {
     store: Box<dyn Store>,
     folder: PathBuf,
+    syncing: Syncing,
     /// Folders with new entries.
     touched: BTreeSet<PathBuf>,
 }
@@ -68,7 +71,7 @@ impl Files {
     /// Creates the archive's folder unless it exists.
     pub(crate) fn new(store: Box<dyn Store>, folder: &Path) -> Result<Files, ArchiveError> {
         store.create_folder(folder).map_err(|e| ArchiveError::io(folder, e))?;
-        Ok(Files { store, folder: folder.to_owned(), touched: BTreeSet::new() })
+        Ok(Files { store, folder: folder.to_owned(), syncing: Syncing::default(), touched: BTreeSet::new() })
     }
 
     /// Creates `DIR/name`, which must not exist; parts of `name` before the last are folders.
@@ -100,18 +103,58 @@ impl Files {
         let mut file = self.create(Path::new(&name))?;
         let written = write_columns(&mut file, table, rows, columns);
         written.map_err(|e| file.blame(e))?;
-        let bytes = file.close()?;
+        let bytes = file.bytes;
+        self.syncing.add(file)?;
         // usize has at most 64 bits on every platform Rust supports.
         Ok(TableReport { files: 1, rows: u64::try_from(rows).unwrap_or(u64::MAX), bytes })
     }
 
-    /// Makes all new entries durable.
-    pub(crate) fn sync(&self) -> Result<(), ArchiveError> {
+    /// Makes all files and new entries durable.
+    pub(crate) fn sync(&mut self) -> Result<(), ArchiveError> {
+        self.syncing.finish()?;
         // The reverse order puts a folder before the one that names it.
         for folder in self.touched.iter().rev() {
             self.store.sync_folder(folder).map_err(|e| ArchiveError::io(folder, e))?;
         }
         Ok(())
+    }
+}
+
+/// Complete files on their way to the disk: a thread waits for it, so that nobody else does.
+#[derive(Default)]
+struct Syncing {
+    thread: Option<(Sender<NewFile>, JoinHandle<Result<(), ArchiveError>>)>,
+}
+
+impl Syncing {
+    /// Takes a complete file, or gives the error of one before.
+    fn add(&mut self, file: NewFile) -> Result<(), ArchiveError> {
+        if self.thread.is_none() {
+            let (sender, files) = channel::<NewFile>();
+            let path = file.path.clone();
+            let thread = Builder::new().name("sync".to_owned());
+            let thread = thread.spawn(move || files.iter().try_for_each(|file| file.close().map(drop)));
+            self.thread = Some((sender, thread.map_err(|e| ArchiveError::io(&path, e))?));
+        }
+        match &self.thread {
+            Some((sender, _)) if sender.send(file).is_ok() => Ok(()),
+            // The thread ends at its first error.
+            _ => self.finish(),
+        }
+    }
+
+    /// Waits for all of them.
+    fn finish(&mut self) -> Result<(), ArchiveError> {
+        let Some((sender, thread)) = self.thread.take() else { return Ok(()) };
+        drop(sender);
+        thread.join().expect("waiting for a disk does not panic")
+    }
+}
+
+impl Drop for Syncing {
+    /// Leaves nothing behind that still works on the archive's folder. After an error the files are worthless.
+    fn drop(&mut self) {
+        let _ = self.finish();
     }
 }
 

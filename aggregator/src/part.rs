@@ -39,9 +39,9 @@ pub(crate) struct Column<'a> {
 #[derive(Clone, Copy)]
 pub(crate) enum Values<'a> {
     /// So many bytes each.
-    Fixed(&'a [u8], usize),
+    Fixed(&'a Bytes, usize),
     /// Texts as Parquet has them, and where those of each page end.
-    Texts(&'a [u8], &'a [usize], Effort),
+    Texts(&'a Bytes, &'a [usize], Effort),
     /// Integers near their neighbours.
     Deltas(&'a [i64]),
     Booleans(&'a [bool]),
@@ -121,14 +121,22 @@ impl Values<'_> {
         }
     }
 
+    /// The values of a page that are written as they are.
+    fn plain(&self, page: usize, range: Range<usize>) -> Option<Bytes> {
+        match *self {
+            Values::Fixed(bytes, width) => Some(bytes.slice(range.start * width..range.end * width)),
+            Values::Texts(bytes, ends, _) => {
+                let start = page.checked_sub(1).map_or(0, |before| ends[before]);
+                Some(bytes.slice(start..ends[page]))
+            }
+            _ => None,
+        }
+    }
+
     /// Appends the values of a page.
     fn push(&self, out: &mut Vec<u8>, page: usize, range: Range<usize>) {
         match *self {
-            Values::Fixed(bytes, width) => out.extend_from_slice(&bytes[range.start * width..range.end * width]),
-            Values::Texts(bytes, ends, _) => {
-                let start = page.checked_sub(1).map_or(0, |before| ends[before]);
-                out.extend_from_slice(&bytes[start..ends[page]]);
-            }
+            Values::Fixed(..) | Values::Texts(..) => out.extend_from_slice(&self.plain(page, range).unwrap_or_default()),
             Values::Deltas(values) => push_deltas(out, &values[range]),
             Values::Booleans(values) => out.extend(values[range].chunks(8).map(|eight| {
                 eight.iter().rev().fold(0, |byte, &value| byte << 1 | u8::from(value))
@@ -192,13 +200,22 @@ impl<'f> Part<'f> {
         for (number, row) in (0..self.rows).step_by(PAGE_ROWS).enumerate() {
             let rows = row..self.rows.min(row + PAGE_ROWS);
             let with_value = presence.count(rows.clone());
+            let range = value..value + with_value;
+            value += with_value;
+            if !is_optional
+                && values.compression() == Compression::UNCOMPRESSED
+                && let Some(plain) = values.plain(number, range.clone())
+            {
+                let len = plain.len();
+                count(&self.write_page(plain, len, (rows.len(), values.encoding()))?);
+                continue;
+            }
             self.page.clear();
             if is_optional {
                 presence.push_levels(&mut self.page, rows.clone());
             }
-            values.push(&mut self.page, number, value..value + with_value);
-            value += with_value;
-            count(&self.write_page(rows.len(), values)?);
+            values.push(&mut self.page, number, range);
+            count(&self.compress_page(rows.len(), values)?);
         }
         let bounds = bounds.clone().into_iter();
         let metadata = ColumnChunkMetaData::builder(descriptor)
@@ -214,27 +231,30 @@ impl<'f> Part<'f> {
         Ok(())
     }
 
-    /// Writes the page at hand.
-    fn write_page(&mut self, rows: usize, values: &Values<'_>) -> Result<PageWriteSpec> {
-        let plain_len = self.page.len();
-        let buf = match values.compression() {
-            Compression::UNCOMPRESSED => Bytes::from(std::mem::take(&mut self.page)),
-            _ => Bytes::from(zstd::bulk::compress(&self.page, ZSTD_LEVEL)?),
-        };
+    /// Compresses and writes the page at hand.
+    fn compress_page(&mut self, rows: usize, values: &Values<'_>) -> Result<PageWriteSpec> {
+        let (len, of) = (self.page.len(), (rows, values.encoding()));
+        if values.compression() != Compression::UNCOMPRESSED {
+            let compressed = zstd::bulk::compress(&self.page, ZSTD_LEVEL)?;
+            return self.write_page(compressed.into(), len, of);
+        }
+        let page = Bytes::from(std::mem::take(&mut self.page));
+        let spec = self.write_page(page.clone(), len, of)?;
+        // Nobody else holds the page any more: its memory comes back.
+        self.page = page.into();
+        Ok(spec)
+    }
+
+    fn write_page(&mut self, buf: Bytes, len: usize, (rows, encoding): (usize, Encoding)) -> Result<PageWriteSpec> {
         let page = Page::DataPage {
-            buf: buf.clone(),
+            buf,
             num_values: u32::try_from(rows).unwrap_or(u32::MAX),
-            encoding: values.encoding(),
+            encoding,
             def_level_encoding: Encoding::RLE,
             rep_level_encoding: Encoding::RLE,
             statistics: None,
         };
-        let spec = SerializedPageWriter::new(&mut self.sink).write_page(CompressedPage::new(page, plain_len))?;
-        if self.page.capacity() == 0 {
-            // Nobody else holds the page any more: its memory comes back.
-            self.page = buf.into();
-        }
-        Ok(spec)
+        SerializedPageWriter::new(&mut self.sink).write_page(CompressedPage::new(page, len))
     }
 
     /// Writes the footer.

@@ -3,8 +3,9 @@
 use weir_model::number::Amount;
 
 use crate::buckets::{Bucket, BucketTexts, Directory};
+use crate::catalog::Widening;
 use crate::columns::{Decimals, Hashes, Meaning, Names, write_deltas, write_instants, write_keys};
-use crate::dictionary::{Dictionary, at, len_of, push_text};
+use crate::dictionary::{NumberDictionary, at, len_of, push_text};
 use crate::error::ArchiveError;
 use crate::events::Rated;
 use crate::files::{Files, PartName, TableReport};
@@ -117,11 +118,11 @@ struct RatedColumns {
     fingerprint: Hashes,
     time: Vec<i64>,
     customer: Vec<u32>,
-    customers: Dictionary<u32>,
+    customers: NumberDictionary,
     /// Their ids as Parquet has them.
     customer_texts: Vec<u8>,
     kind: Vec<u32>,
-    kinds: Dictionary<u32>,
+    kinds: NumberDictionary,
     quantity: Decimals,
     amount: Decimals,
     /// Rows that are settlements.
@@ -148,15 +149,14 @@ impl RatedColumns {
         usages.iter().for_each(|usage| self.push_bucket(usage.bucket, texts));
         for usage in usages {
             let rows = &rated.outputs[at(usage.event.shard)].rows;
-            let charge = texts.charge_of(usage.bucket.kind);
-            let Some(quantity) = texts.charges.widen(charge, rows.quantity[usage.row]) else {
+            let Ok(quantity) = texts.widening(usage.bucket).widen(rows.quantity[usage.row]) else {
                 return Err(ArchiveError::QuantityTooLarge {
-                    charge: texts.charges.name(charge).to_owned(),
+                    charge: texts.charge(usage.bucket).to_owned(),
                     file: rated.input.to_owned(),
                     position: rated.position(usage.event),
                 });
             };
-            self.quantity.push(texts.charges.capacity(charge).is_none().then_some(quantity));
+            self.quantity.push(quantity);
             self.amount.push(Some(rows.amount[usage.row].scaled()));
         }
         Ok(())
@@ -171,13 +171,13 @@ impl RatedColumns {
     fn settle(&mut self, bucket: Bucket, amount: Amount, texts: &BucketTexts) {
         self.settlements.push(self.rows());
         self.push_bucket(bucket, texts);
-        self.quantity.push(texts.charges.capacity(texts.charge_of(bucket.kind)).is_none().then_some(0));
+        self.quantity.push((texts.widening(bucket) != Widening::Resources).then_some(0));
         self.amount.push(Some(amount.scaled()));
     }
 
     /// In the order of `schema::rated`.
-    fn write(&self, part: &mut Part<'_>, texts: &BucketTexts) -> parquet::errors::Result<()> {
-        let bucket = texts.meanings(self.kinds.values());
+    fn write(&mut self, part: &mut Part<'_>, texts: &BucketTexts) -> parquet::errors::Result<()> {
+        let bucket = texts.meanings(self.kinds.numbers());
         let mut usage = Vec::new();
         if !self.settlements.is_empty() {
             usage.resize(self.rows(), 1);
@@ -191,7 +191,7 @@ impl RatedColumns {
         self.file.write_where(part, events)?;
         write_deltas(part, &self.position, events)?;
         self.fingerprint.write(part, events)?;
-        let len = len_of(self.customers.values());
+        let len = len_of(self.customers.numbers());
         write_keys(part, &self.customer, Distinct { plain: &self.customer_texts, len })?;
         for meaning in [&bucket.plan, &bucket.charge, &bucket.group, &bucket.cell] {
             meaning.write(part, &self.kind)?;

@@ -4,7 +4,7 @@ use weir_model::rated::{BucketTotal, CustomerPeriod};
 
 use crate::buckets::{BucketKey, BucketTexts, BucketTime};
 use crate::columns::{Decimals, Hashes, Texts, write_booleans, write_deltas, write_keys};
-use crate::dictionary::{Dictionary, len_of, push_text};
+use crate::dictionary::{NumberDictionary, len_of, push_text};
 use crate::error::ArchiveError;
 use crate::files::{Files, PartName, TableReport};
 use crate::part::{Distinct, Effort, Part, Presence};
@@ -64,11 +64,11 @@ impl TotalBuffer {
 #[derive(Default)]
 struct TotalColumns {
     customer: Vec<u32>,
-    customers: Dictionary<u32>,
+    customers: NumberDictionary,
     /// Their ids as Parquet has them.
     customer_texts: Vec<u8>,
     kind: Vec<u32>,
-    kinds: Dictionary<u32>,
+    kinds: NumberDictionary,
     sealed: Vec<bool>,
     quantity: Decimals,
     quantity_text: Texts,
@@ -114,9 +114,9 @@ impl TotalColumns {
     }
 
     /// In the order of `schema::totals`.
-    fn write(&self, part: &mut Part<'_>, texts: &BucketTexts) -> parquet::errors::Result<()> {
-        let bucket = texts.meanings(self.kinds.values());
-        let len = len_of(self.customers.values());
+    fn write(&mut self, part: &mut Part<'_>, texts: &BucketTexts) -> parquet::errors::Result<()> {
+        let bucket = texts.meanings(self.kinds.numbers());
+        let len = len_of(self.customers.numbers());
         write_keys(part, &self.customer, Distinct { plain: &self.customer_texts, len })?;
         for meaning in [&bucket.plan, &bucket.charge, &bucket.meter, &bucket.group, &bucket.cell] {
             meaning.write(part, &self.kind)?;
