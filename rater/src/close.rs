@@ -174,7 +174,7 @@ fn spread(shards: &[Shard], plan: &RatingPlan) -> BTreeSet<Identity> {
     let mut spread: BTreeSet<Identity> = several.map(|(number, _)| Identity::Declared(number)).collect();
     let all_undeclared = plan.catalog().default_plan.is_some_and(|default| plan.settles(default));
     for shard in shards {
-        for subject in &shard.subjects.subjects {
+        for subject in shard.subjects.subjects.iter() {
             let Some(customer) = shard.subjects.customers.get(at(subject.customer)) else { continue };
             let is_guest = shard_of(subject.hash, shard.shards) != usize::from(shard.number);
             if is_guest || (all_undeclared && customer.declared.is_none()) {

@@ -1,10 +1,13 @@
 //! Exact dedup (L2): every identity's 128-bit fingerprint with the digest of its first content.
 //!
-//! An open-addressing table of 24-byte slots. A fingerprint's top bits choose its slot, so growing copies the table in
-//! order, from front to back. Probes of a batch touch their slots first: the misses then overlap instead of queueing.
-#![expect(clippy::arithmetic_side_effects, reason = "slot positions, masked; no money here")]
+//! Entries of 24 bytes stand one behind the other as they came; an [`Index`] finds them, so that a new identity costs one
+//! random cache line, that of its slot.
 
 use weir_model::hash::{Fingerprint, PayloadDigest};
+
+use crate::index::Index;
+use crate::next_index;
+use crate::pool::Pool;
 
 /// What an identity turns out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,94 +21,60 @@ pub enum Admission {
 }
 
 /// Fingerprint (low and high half), then the payload digest.
-type Slot = [u64; 3];
-/// Ones, not zeros: a table of zeros comes from the system as pages that are shared until they are written, and a page that
-/// is probed before it is written costs an interrupt on every core when it stops being shared.
-const EMPTY: Slot = [u64::MAX; 3];
-const SLOTS_MIN: usize = 1 << 10;
+type Entry = [u64; 3];
 
 /// The identities of one shard.
 #[derive(Debug)]
 pub struct Identities {
-    slots: Vec<Slot>,
-    len: usize,
-    /// 64 - log2(slots): what is left of a fingerprint's low half is its slot.
-    shift: u32,
+    index: Index,
+    entries: Pool<Entry>,
 }
 
 impl Identities {
-    /// Holds `len` identities without growing.
-    pub fn with_capacity(len: usize) -> Identities {
-        let slots = len.saturating_mul(8).div_ceil(5).next_power_of_two().max(SLOTS_MIN);
-        Identities { slots: vec![EMPTY; slots], len: 0, shift: 64 - slots.trailing_zeros() }
+    /// None.
+    pub fn new() -> Identities {
+        Identities { index: Index::new(), entries: Pool::new() }
     }
 
     /// Number of identities.
     pub fn len(&self) -> usize {
-        self.len
+        self.entries.len()
     }
 
-    /// Brings the slot of an identity into the cache; the result only keeps the load alive.
-    pub fn touch(&self, fingerprint: Fingerprint) -> u64 {
+    /// Starts to bring the slot of an identity into the cache.
+    #[inline]
+    pub fn prefetch(&self, fingerprint: Fingerprint) {
         let [low, _] = halves(fingerprint);
-        self.slots.get(self.home(low)).map_or(0, |slot| slot[0])
+        self.index.prefetch(low);
     }
 
     /// Looks an identity up and enters it if it is new.
+    #[inline]
     pub fn admit(&mut self, fingerprint: Fingerprint, payload: PayloadDigest) -> Admission {
-        if self.len.saturating_mul(8) >= self.slots.len().saturating_mul(5) {
-            self.grow();
-        }
         let [low, high] = halves(fingerprint);
-        let mask = self.slots.len() - 1;
-        let mut position = self.home(low);
-        loop {
-            let Some(slot) = self.slots.get_mut(position & mask) else { unreachable!("positions are masked") };
-            if *slot == EMPTY {
-                *slot = [low, high, payload.0];
-                self.len += 1;
-                return Admission::New;
+        for number in self.index.numbers(low) {
+            if let Some(&[known_low, known_high, first]) = self.entries.get(number)
+                && [known_low, known_high] == [low, high]
+            {
+                return if first == payload.0 { Admission::Duplicate } else { Admission::Conflict };
             }
-            if slot[0] == low && slot[1] == high {
-                return if slot[2] == payload.0 { Admission::Duplicate } else { Admission::Conflict };
-            }
-            position += 1;
         }
+        self.index.insert(low, next_index(self.entries.len()));
+        self.entries.push([low, high, payload.0]);
+        Admission::New
     }
 
-    /// All identities in slot order.
+    /// All identities in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = (Fingerprint, PayloadDigest)> {
-        self.slots.iter().filter(|slot| **slot != EMPTY).map(|[low, high, payload]| {
+        self.entries.iter().map(|[low, high, payload]| {
             (Fingerprint(u128::from(*low) | (u128::from(*high) << 64)), PayloadDigest(*payload))
         })
     }
-
-    fn home(&self, low: u64) -> usize {
-        usize::try_from(low >> self.shift).unwrap_or(usize::MAX)
-    }
-
-    fn grow(&mut self) {
-        let mut larger = Identities::with_capacity(self.slots.len());
-        let mask = larger.slots.len() - 1;
-        for slot in self.slots.iter().filter(|slot| **slot != EMPTY) {
-            let mut position = larger.home(slot[0]);
-            while larger.slots.get(position & mask).is_some_and(|taken| *taken != EMPTY) {
-                position += 1;
-            }
-            if let Some(free) = larger.slots.get_mut(position & mask) {
-                *free = *slot;
-            }
-        }
-        larger.len = self.len;
-        *self = larger;
-    }
 }
 
-/// Low and high half. The one fingerprint in 2^128 that could look like an empty slot becomes its neighbour.
 fn halves(fingerprint: Fingerprint) -> [u64; 2] {
-    let value = fingerprint.0.min(u128::MAX - 1);
-    let low = u64::try_from(value & u128::from(u64::MAX)).unwrap_or(u64::MAX);
-    let high = u64::try_from(value >> 64).unwrap_or(u64::MAX);
+    let low = u64::try_from(fingerprint.0 & u128::from(u64::MAX)).unwrap_or(u64::MAX);
+    let high = u64::try_from(fingerprint.0 >> 64).unwrap_or(u64::MAX);
     [low, high]
 }
 
@@ -119,7 +88,7 @@ mod tests {
         /// Against a plain map, over enough identities to grow several times, with clustered low halves.
         #[test]
         fn agrees_with_a_map(events in proptest::collection::vec((0_u128..40, 0_u128..300, 0_u64..3), 0..6000)) {
-            let mut identities = Identities::with_capacity(0);
+            let mut identities = Identities::new();
             let mut model: HashMap<u128, u64> = HashMap::new();
             for (high, low, payload) in events {
                 let fingerprint = (high << 64) | (low << 60) | low;

@@ -3,7 +3,7 @@
 mod compiled;
 mod segments;
 
-pub use compiled::{CompiledCharge, Partial, Resource, SeriesOf};
+pub use compiled::{CompiledCharge, Partial, Plain, Resource, SeriesOf};
 pub use segments::SegmentPlan;
 
 use std::collections::{HashMap, HashSet};

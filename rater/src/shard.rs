@@ -1,12 +1,12 @@
 //! One shard: applies batches in log order (design.md 4.5).
 //!
-//! A batch passes through four steps, each over all of its events, so that the cache misses of one step overlap:
-//! identities, subjects, usages, rating. Within a step events keep the log's order; L4 makes sums independent of it.
+//! A batch passes through four steps, each over all of its events: identities, subjects, usages, rating. Each step asks for
+//! the memory of events to come while it works on the present one, so that cache misses overlap. Within a step events keep
+//! the log's order; L4 makes sums independent of it.
 
 mod collect;
 mod rate;
 
-use std::hint::black_box;
 use std::sync::Arc;
 
 use weir_model::event::EventBatch;
@@ -25,8 +25,8 @@ use crate::plan::RatingPlan;
 use crate::series::SeriesTable;
 use crate::subjects::Subjects;
 
-/// Events whose cache misses are started together.
-const BLOCK: usize = 32;
+/// How many events ahead memory is asked for: enough to cover a miss, and no more than the processor keeps in flight.
+const AHEAD: usize = 12;
 
 /// Whether [`Shard::apply`] keeps the rated rows for somebody, or only counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Shard {
         Shard {
             number,
             shards,
-            identities: Identities::with_capacity(0),
+            identities: Identities::new(),
             subjects: Subjects::new(&plan),
             combos: Combos::new(),
             buckets: Buckets::new(),
@@ -115,38 +115,43 @@ impl Shard {
     /// Step 1: dedup. New events start as [`Verdict::Unmetered`].
     fn admit(&mut self, batch: &EventBatch, accepted: &mut Vec<u32>, verdicts: &mut Vec<Verdict>) {
         accepted.clear();
-        let mut event = 0_u32;
-        for (fingerprints, payloads) in batch.fingerprint.chunks(BLOCK).zip(batch.payload.chunks(BLOCK)) {
-            let touched =
-                fingerprints.iter().fold(0, |touched, fingerprint| touched ^ self.identities.touch(*fingerprint));
-            black_box(touched);
-            for (fingerprint, payload) in fingerprints.iter().zip(payloads) {
-                verdicts.push(match self.identities.admit(*fingerprint, *payload) {
-                    Admission::New => {
-                        accepted.push(event);
-                        Verdict::Unmetered
-                    }
-                    Admission::Duplicate => Verdict::Duplicate,
-                    Admission::Conflict => Verdict::Conflict,
-                });
-                event = event.wrapping_add(1);
+        batch.fingerprint.iter().take(AHEAD).for_each(|fingerprint| self.identities.prefetch(*fingerprint));
+        let mut ahead = batch.fingerprint.iter().skip(AHEAD);
+        for (event, (fingerprint, payload)) in (0_u32..).zip(batch.fingerprint.iter().zip(&batch.payload)) {
+            if let Some(next) = ahead.next() {
+                self.identities.prefetch(*next);
             }
+            verdicts.push(match self.identities.admit(*fingerprint, *payload) {
+                Admission::New => {
+                    accepted.push(event);
+                    Verdict::Unmetered
+                }
+                Admission::Duplicate => Verdict::Duplicate,
+                Admission::Conflict => Verdict::Conflict,
+            });
         }
     }
 
     /// Step 2: whose usage each accepted event is.
     fn resolve_subjects(&mut self, text: &[u8], batch: &EventBatch, scratch: &mut Scratch) {
         scratch.subjects.clear();
-        for events in scratch.accepted.chunks(BLOCK) {
-            let hashes = || events.iter().filter_map(|event| batch.subject_hash.get(at(*event)));
-            black_box(hashes().fold(0, |touched, hash| touched ^ self.subjects.touch_slot(*hash)));
-            black_box(hashes().fold(0, |touched, hash| touched ^ self.subjects.touch_subject(*hash)));
-            for event in events {
-                let columns = batch.subject_hash.get(at(*event)).zip(batch.subject.get(at(*event)));
-                let (hash, subject) = columns.expect("the columns of a batch are of equal length");
-                let name = || std::str::from_utf8(subject.of(text)).expect("decoded text is UTF-8");
-                scratch.subjects.push(self.subjects.intern(&self.plan, *hash, name));
+        let hash_of = |event: &u32| batch.subject_hash.get(at(*event)).copied();
+        let hashes = || scratch.accepted.iter().filter_map(hash_of);
+        hashes().take(2 * AHEAD).for_each(|hash| self.subjects.prefetch_slot(hash));
+        hashes().take(AHEAD).for_each(|hash| self.subjects.prefetch_subject(hash));
+        let mut slots_ahead = hashes().skip(2 * AHEAD);
+        let mut subjects_ahead = hashes().skip(AHEAD);
+        for event in &scratch.accepted {
+            if let Some(next) = slots_ahead.next() {
+                self.subjects.prefetch_slot(next);
             }
+            if let Some(next) = subjects_ahead.next() {
+                self.subjects.prefetch_subject(next);
+            }
+            let columns = batch.subject_hash.get(at(*event)).zip(batch.subject.get(at(*event)));
+            let (hash, subject) = columns.expect("the columns of a batch are of equal length");
+            let name = || std::str::from_utf8(subject.of(text)).expect("decoded text is UTF-8");
+            scratch.subjects.push(self.subjects.intern(&self.plan, *hash, name));
         }
     }
 

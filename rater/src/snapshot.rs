@@ -66,7 +66,7 @@ impl Shard {
             out.all(&combo.group, |out, value| out.bytes(value.as_bytes()));
             out.u32(combo.cell.0);
         });
-        out.all(self.buckets.as_slice(), |out, bucket| {
+        out.list(self.buckets.len(), self.buckets.iter(), |out, bucket| {
             let key = bucket.key();
             out.u32(key.stretch);
             out.u32(key.charge.0);
@@ -138,7 +138,7 @@ impl Shard {
                 && customer.declared.is_none_or(|declared| has(declared.0, self.plan.catalog().customers.len()))
                 && !self.subjects.name(customer).is_empty()
         });
-        let buckets_ok = self.buckets.as_slice().iter().all(|bucket| {
+        let buckets_ok = self.buckets.iter().all(|bucket| {
             let key = bucket.key();
             has(key.charge.0, charges)
                 && has(key.stretch, stretches.len())
@@ -149,7 +149,7 @@ impl Shard {
             has(key.customer, customers.len())
                 && (key.stretch == NONE || has(key.stretch, stretches.len()))
                 && has(key.combo, self.combos.entries().len())
-                && group.buckets.iter().all(|bucket| has(*bucket, self.buckets.as_slice().len()))
+                && group.buckets.iter().all(|bucket| has(*bucket, self.buckets.len()))
         });
         if !series_ok {
             return Err(SnapshotError::Invalid("series"));
@@ -165,7 +165,7 @@ impl Shard {
 
 fn read_identities(from: &mut Reader<'_>) -> Result<Identities, SnapshotError> {
     let list = from.list(|from| Ok((Fingerprint(from.u128()?), PayloadDigest(from.u64()?))))?;
-    let mut identities = Identities::with_capacity(list.len());
+    let mut identities = Identities::new();
     for (fingerprint, payload) in list {
         if identities.admit(fingerprint, payload) != Admission::New {
             return Err(SnapshotError::Invalid("identities"));
@@ -189,7 +189,7 @@ fn write_subjects(out: &mut Writer, subjects: &Subjects) {
         out.i64(stretch.period.end.micros());
         out.u32(stretch.segment);
     });
-    out.all(&subjects.subjects, |out, subject| {
+    out.list(subjects.subjects.len(), subjects.subjects.iter(), |out, subject| {
         out.u128(subject.hash.0);
         out.u32(subject.customer);
     });

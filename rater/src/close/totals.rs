@@ -67,7 +67,7 @@ impl<'c> ShardPeriods<'c> {
         segment.active = stretch.active;
         segment.buckets.clear();
         for &bucket in self.buckets.of(number) {
-            let bucket = self.shard.buckets.as_slice().get(at(bucket)).expect("numbers come from this shard");
+            let bucket = self.shard.buckets.get(bucket);
             segment.buckets.push(bucket_total(self.shard, bucket, &mut self.terms));
         }
         let completed = silent::complete(&self.close.plan, (owner, stretch.segment), &stretch.period, &mut segment);
@@ -94,7 +94,7 @@ fn own_customers(shard: &Shard, spread: &BTreeSet<Identity>) -> Vec<bool> {
     if spread.is_empty() {
         return own;
     }
-    for subject in &shard.subjects.subjects {
+    for subject in shard.subjects.subjects.iter() {
         let number = at(subject.customer);
         let customer = shard.subjects.customers.get(number);
         if let (Some(customer), Some(own)) = (customer, own.get_mut(number)) {
@@ -191,7 +191,7 @@ struct BucketsByStretch {
 
 impl BucketsByStretch {
     fn new(shard: &Shard) -> BucketsByStretch {
-        let buckets = || (0_u32..).zip(shard.buckets.as_slice()).filter(|(_, bucket)| counts(shard, bucket));
+        let buckets = || (0_u32..).zip(shard.buckets.iter()).filter(|(_, bucket)| counts(shard, bucket));
         let mut starts = vec![0_u32; shard.subjects.stretches.len().saturating_add(1)];
         for (_, bucket) in buckets() {
             if let Some(count) = starts.get_mut(at(bucket.key().stretch).saturating_add(1)) {

@@ -21,6 +21,8 @@ pub struct CompiledCharge {
     pub combo_slots: Vec<u16>,
     /// Whether an event's time chooses its cell.
     pub has_schedule: bool,
+    /// The short way from an event to its usage, if there is one.
+    pub plain: Option<Plain>,
     /// When a bucket keeps more than one quantity and one amount.
     keeps: Keeps,
     /// Whether its buckets must be looked at together at a close, whoever has them.
@@ -31,6 +33,16 @@ pub struct CompiledCharge {
     versions: Vec<Vec<CompiledCell>>,
     /// Stable hash of plan and charge name.
     pub hash: u64,
+}
+
+/// A charge that asks of an event nothing but its type and one value: no filter, group or cell, one version, one meter, and
+/// buckets of one quantity and one amount as long as their period is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plain {
+    /// Slot of the value; `None`: every event counts as `one`.
+    pub value: Option<u16>,
+    /// One unit at the meter's scale.
+    pub one: Quantity,
 }
 
 /// What a charge's series are.
@@ -107,9 +119,18 @@ impl CompiledCharge {
         combo_slots.extend(charge.group_by.iter().map(|dimension| dimension.slot));
         combo_slots.sort_unstable();
         combo_slots.dedup();
-        CompiledCharge {
+        let has_schedule = charge.versions.iter().any(|version| version.price.has_schedule());
+        let is_plain = charge.versions.len() == 1
+            && charge.further.is_empty()
+            && !has_schedule
+            && combo_slots.is_empty()
+            && first.filter.is_empty()
+            && first.distinct.is_none()
+            && !brings_own;
+        let mut compiled = CompiledCharge {
             combo_slots,
-            has_schedule: charge.versions.iter().any(|version| version.price.has_schedule()),
+            has_schedule,
+            plain: None,
             keeps: if !aggregation.is_additive() || !leaves().all(|price| quick(&price)) || splits || rolls {
                 Keeps::Always
             } else if charge.allowance.is_some() || leaves().any(|price| at_zero(price) != Amount::ZERO) {
@@ -122,7 +143,11 @@ impl CompiledCharge {
             versions: charge.versions.iter().map(|version| cells(charge, &version.price)).collect(),
             resources: std::iter::once(first).chain(further).collect(),
             hash: charge.hash,
+        };
+        if is_plain && !compiled.has_extra(Partial::No) && compiled.series.is_none() {
+            compiled.plain = Some(Plain { value: compiled.first().value, one: compiled.first().one });
         }
+        compiled
     }
 
     /// Whether a bucket keeps an [`Extra`](crate::buckets::Extra), in a period that is whole or not.

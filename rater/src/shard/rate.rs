@@ -1,6 +1,5 @@
 //! Step 4 of a batch: each usage changes its bucket, in log order; the difference is its row (L4).
 
-use std::hint::black_box;
 use std::sync::Arc;
 
 use weir_model::aggregation::{Aggregation, Effect, OrderedEvent};
@@ -14,7 +13,7 @@ use weir_model::price::{CellIdx, Leaf};
 use weir_model::rated::ShardOutput;
 use weir_model::verdict::{UnpricedReason, Verdict};
 
-use super::{BLOCK, Rows, Shard};
+use super::{AHEAD, Rows, Shard};
 use crate::at;
 use crate::buckets::{Bucket, BucketKey, Extra};
 use crate::event_view::{EventView, Usage};
@@ -41,22 +40,28 @@ struct Changed {
 impl Shard {
     pub(super) fn rate_usages(&mut self, text: &[u8], batch: &EventBatch, usages: &[Usage], mut sink: Sink<'_>) {
         let plan = Arc::clone(&self.plan);
-        for block in usages.chunks(BLOCK) {
-            black_box(block.iter().fold(0, |touched, usage| touched ^ self.buckets.touch_slot(usage.hash)));
-            black_box(block.iter().fold(0, |touched, usage| touched ^ self.buckets.touch_bucket(usage.hash)));
-            for usage in block {
-                let i = at(usage.event);
-                let event = EventView { text, batch, i };
-                match self.rate(&plan, usage, &event, &mut sink) {
-                    Ok(()) => {
-                        if let Some(verdict @ Verdict::Unmetered) = sink.output.verdicts.get_mut(i) {
-                            *verdict = Verdict::Rated;
-                        }
+        usages.iter().take(2 * AHEAD).for_each(|usage| self.buckets.prefetch_slot(usage.hash));
+        usages.iter().take(AHEAD).for_each(|usage| self.buckets.prefetch_bucket(usage.hash));
+        let mut slots_ahead = usages.iter().skip(2 * AHEAD);
+        let mut buckets_ahead = usages.iter().skip(AHEAD);
+        for usage in usages {
+            if let Some(next) = slots_ahead.next() {
+                self.buckets.prefetch_slot(next.hash);
+            }
+            if let Some(next) = buckets_ahead.next() {
+                self.buckets.prefetch_bucket(next.hash);
+            }
+            let i = at(usage.event);
+            let event = EventView { text, batch, i };
+            match self.rate(&plan, usage, &event, &mut sink) {
+                Ok(()) => {
+                    if let Some(verdict @ Verdict::Unmetered) = sink.output.verdicts.get_mut(i) {
+                        *verdict = Verdict::Rated;
                     }
-                    Err(Overflow) => {
-                        let at = (sink.output.verdicts.as_mut_slice(), usage.event);
-                        self.refuse(at, UnpricedReason::Overflow, usage.key.charge, usage.value);
-                    }
+                }
+                Err(Overflow) => {
+                    let at = (sink.output.verdicts.as_mut_slice(), usage.event);
+                    self.refuse(at, UnpricedReason::Overflow, usage.key.charge, usage.value);
                 }
             }
         }
