@@ -36,9 +36,11 @@ impl Batch {
         months: &mut Partitions,
     ) -> Result<(), ArchiveError> {
         for (shard, output) in rated.outputs.iter().enumerate() {
-            for opened in &output.opened {
-                directory.open(shard, opened).map_err(|what| rated.mismatch(what))?;
+            let accepted = output.verdicts.iter().filter(|verdict| verdict.is_accepted()).count();
+            if accepted != output.subjects.len() {
+                return Err(rated.mismatch("another number of subjects than of accepted events"));
             }
+            directory.open_all(shard, &output.opened).map_err(|what| rated.mismatch(what))?;
         }
         let places = self.order.of(&rated.chunk.batches, rated.outputs);
         self.events.append(rated, places, months)?;
@@ -53,11 +55,23 @@ pub(crate) fn check(chunk: &Chunk, outputs: &[ShardOutput]) -> Result<(), &'stat
     }
     for (batch, output) in chunk.batches.iter().zip(outputs) {
         let EventBatch {
-            fingerprint, payload, subject_hash, time, position, subject, source, id, type_name, data, ..
+            fingerprint,
+            payload,
+            subject_hash,
+            event_type,
+            time,
+            position,
+            subject,
+            source,
+            id,
+            type_name,
+            data,
+            ..
         } = batch;
         let spans = [subject, source, id, type_name, data].map(Vec::len);
-        let others = [fingerprint.len(), payload.len(), subject_hash.len(), time.len(), position.len()];
-        if spans.iter().chain(&others).any(|&len| len != output.verdicts.len()) {
+        let hashes = [fingerprint.len(), payload.len(), subject_hash.len()];
+        let others = [event_type.len(), time.len(), position.len()];
+        if spans.iter().chain(&hashes).chain(&others).any(|&len| len != output.verdicts.len()) {
             return Err("another number of verdicts than of events");
         }
         let rows = &output.rows;

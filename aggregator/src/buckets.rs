@@ -6,7 +6,7 @@
 
 use weir_model::catalog::ChargeIdx;
 use weir_model::price::CellIdx;
-use weir_model::rated::OpenedBucket;
+use weir_model::rated::{BucketNumbers, OpenedBucket, OpenedCombo, OpenedStretch, Openings};
 use weir_model::time::{Instant, Period};
 
 use crate::catalog::{Charges, Presence, Widening, write_cell, write_group};
@@ -59,6 +59,7 @@ pub(crate) struct BucketTexts {
     cell_ids: Dictionary<(ChargeIdx, u32, CellIdx)>,
     /// By key in `cell_ids`.
     cell_texts: Vec<u32>,
+    times: Dictionary<BucketTime>,
     kinds: Dictionary<Kind>,
     /// By kind.
     widenings: Vec<Widening>,
@@ -70,8 +71,27 @@ pub(crate) struct BucketTexts {
 /// The buckets of all shards.
 pub(crate) struct Directory {
     pub(crate) texts: BucketTexts,
-    /// By shard and bucket number.
-    by_shard: Vec<Vec<Bucket>>,
+    shards: Vec<ShardDirectory>,
+}
+
+/// What the numbers of one shard stand for.
+#[derive(Default)]
+struct ShardDirectory {
+    buckets: Vec<Bucket>,
+    stretches: Vec<Option<Stretch>>,
+    combos: Vec<Option<OpenedCombo>>,
+    /// What is told apart by charge, combination and time, as it is told apart by kind.
+    numbers: Dictionary<(ChargeIdx, u32, u32)>,
+    /// By key in `numbers`.
+    kinds: Vec<u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Stretch {
+    customer: u32,
+    partition: PartitionId,
+    /// Key in [`BucketTexts::times`].
+    time: u32,
 }
 
 impl BucketTexts {
@@ -83,6 +103,7 @@ impl BucketTexts {
             cells: TextDictionary::default(),
             cell_ids: Dictionary::default(),
             cell_texts: Vec::new(),
+            times: Dictionary::default(),
             kinds: Dictionary::default(),
             widenings: Vec::new(),
             partitions: Partitions::new(Granularity::Period),
@@ -92,28 +113,42 @@ impl BucketTexts {
 
     /// The bucket as numbers. `Err` says what the catalog contradicts.
     pub(crate) fn bucket<S: AsRef<str>>(&mut self, key: BucketKey<'_, S>) -> Result<Bucket, &'static str> {
-        let charge = self.charges.get(key.charge).ok_or("a bucket's charge is not in the catalog")?;
-        let group = match write_group(&mut self.scratch, charge, key.group)? {
+        let kind = self.kind_of(key.charge, key.group, key.cell, key.time)?;
+        let (customer, _) = self.customers.key(key.customer.as_bytes());
+        Ok(Bucket { customer, kind, partition: self.partitions.of(key.time.period.start) })
+    }
+
+    fn kind_of<S: AsRef<str>>(
+        &mut self,
+        charge_idx: ChargeIdx,
+        group: &[S],
+        (version, cell): (u32, CellIdx),
+        time: BucketTime,
+    ) -> Result<u32, &'static str> {
+        let charge = self.charges.get(charge_idx).ok_or("a bucket's charge is not in the catalog")?;
+        let group = match write_group(&mut self.scratch, charge, group)? {
             Presence::Present => self.groups.key(self.scratch.as_bytes()).0,
             Presence::Absent => NO_KEY,
         };
-        let (version, cell) = key.cell;
-        let cell = self.cell_ids.key((key.charge, version, cell), |_| ());
-        if self.cell_texts.len() <= at(cell) {
-            let text = match write_cell(&mut self.scratch, charge, key.cell)? {
+        let id = self.cell_ids.key((charge_idx, version, cell), |_| ());
+        if self.cell_texts.len() <= at(id) {
+            let text = match write_cell(&mut self.scratch, charge, (version, cell))? {
                 Presence::Present => self.cells.key(self.scratch.as_bytes()).0,
                 Presence::Absent => NO_KEY,
             };
             self.cell_texts.push(text);
         }
-        let kind = Kind { charge: key.charge, group, cell: self.cell_texts[at(cell)], time: key.time };
-        let (customer, _) = self.customers.key(key.customer.as_bytes());
-        let partition = self.partitions.of(key.time.period.start);
+        let kind = Kind { charge: charge_idx, group, cell: self.cell_texts[at(id)], time };
         let kind = self.kinds.key(kind, |_| ());
         if self.widenings.len() <= at(kind) {
-            self.widenings.push(self.charges.widening(key.charge).ok_or("a bucket's charge has no meter")?);
+            self.widenings.push(self.charges.widening(charge_idx).ok_or("a bucket's charge has no meter")?);
         }
-        Ok(Bucket { customer, kind, partition })
+        Ok(kind)
+    }
+
+    /// The price version that a bucket has.
+    fn version_at(&self, charge: ChargeIdx, start: Instant) -> u32 {
+        self.charges.get(charge).map_or(0, |charge| charge.version_at(start))
     }
 
     /// A customer's id.
@@ -164,17 +199,43 @@ impl BucketTexts {
 
 impl Directory {
     pub(crate) fn new(charges: Charges) -> Directory {
-        Directory { texts: BucketTexts::new(charges), by_shard: Vec::new() }
+        Directory { texts: BucketTexts::new(charges), shards: Vec::new() }
     }
 
-    /// Enters the next bucket of `shard`.
+    /// Enters the next bucket of `shard`, which a close opened.
     pub(crate) fn open(&mut self, shard: usize, opened: &OpenedBucket) -> Result<(), &'static str> {
         let bucket = self.bucket(opened)?;
-        if self.by_shard.len() <= shard {
-            self.by_shard.resize_with(shard + 1, Vec::new);
+        self.shard(shard).buckets.push(bucket);
+        Ok(())
+    }
+
+    /// Enters the next buckets of `shard`, which a batch opened.
+    pub(crate) fn open_all(&mut self, shard: usize, opened: &Openings) -> Result<(), &'static str> {
+        self.shard(shard);
+        let Directory { texts, shards } = self;
+        let shard = &mut shards[shard];
+        for (number, OpenedStretch { customer, period, start }) in &opened.stretches {
+            let time = texts.times.key(BucketTime { period: *period, segment_start: *start }, |_| ());
+            let (customer, _) = texts.customers.key(customer.as_bytes());
+            let stretch = Stretch { customer, partition: texts.partitions.of(period.start), time };
+            *of_number(&mut shard.stretches, *number) = Some(stretch);
         }
-        if let Some(numbers) = self.by_shard.get_mut(shard) {
-            numbers.push(bucket);
+        for (number, combo) in &opened.combos {
+            *of_number(&mut shard.combos, *number) = Some(combo.clone());
+        }
+        for &BucketNumbers { stretch, charge, combo: number } in &opened.buckets {
+            let stretch = shard.stretches.get(at(stretch)).copied().flatten();
+            let combo = shard.combos.get(at(number)).and_then(Option::as_ref);
+            let Some((Stretch { customer, partition, time }, combo)) = stretch.zip(combo) else {
+                return Err("an opened bucket refers to what has no name");
+            };
+            let key = shard.numbers.key((charge, number, time), |_| ());
+            if shard.kinds.len() <= at(key) {
+                let time = texts.times.values()[at(time)];
+                let version = texts.version_at(charge, time.segment_start);
+                shard.kinds.push(texts.kind_of(charge, &combo.group, (version, combo.cell), time)?);
+            }
+            shard.buckets.push(Bucket { customer, kind: shard.kinds[at(key)], partition });
         }
         Ok(())
     }
@@ -182,15 +243,29 @@ impl Directory {
     /// A bucket that no number of a shard stands for.
     pub(crate) fn bucket(&mut self, opened: &OpenedBucket) -> Result<Bucket, &'static str> {
         let OpenedBucket { customer, charge, group, cell, period, start } = opened;
-        let version = self.texts.charges.get(*charge).map_or(0, |charge| charge.version_at(*start));
+        let version = self.texts.version_at(*charge, *start);
         let time = BucketTime { period: *period, segment_start: *start };
         self.texts.bucket(BucketKey { customer, charge: *charge, group, cell: (version, *cell), time })
     }
 
     /// The buckets of `shard` by number.
     pub(crate) fn of_shard(&self, shard: usize) -> &[Bucket] {
-        self.by_shard.get(shard).map_or(&[], Vec::as_slice)
+        self.shards.get(shard).map_or(&[], |shard| shard.buckets.as_slice())
     }
+
+    fn shard(&mut self, shard: usize) -> &mut ShardDirectory {
+        if self.shards.len() <= shard {
+            self.shards.resize_with(shard + 1, ShardDirectory::default);
+        }
+        &mut self.shards[shard]
+    }
+}
+
+fn of_number<T>(names: &mut Vec<Option<T>>, number: u32) -> &mut Option<T> {
+    if names.len() <= at(number) {
+        names.resize_with(at(number) + 1, || None);
+    }
+    &mut names[at(number)]
 }
 
 /// The columns that say which bucket a row belongs to, but for the customer.

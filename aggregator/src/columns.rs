@@ -175,6 +175,16 @@ impl Names {
         novelty
     }
 
+    /// A text by the key that [`Names::last`] gave.
+    pub(crate) fn push_known(&mut self, key: u32) {
+        self.keys.push(key);
+    }
+
+    /// The key of the last row.
+    pub(crate) fn last(&self) -> u32 {
+        self.keys.last().copied().unwrap_or(NO_KEY)
+    }
+
     /// The text of the rows that follow, of which there are so many.
     pub(crate) fn push_equal(&mut self, text: &[u8], rows: usize) {
         let (key, _) = self.texts.key(text);

@@ -190,7 +190,10 @@ mod tests {
             (vec![-1], vec![128, 1, 4, 1, 1]),
             // The examples of the format's definition, with this block size.
             (vec![1, 2, 3, 4, 5], vec![128, 1, 4, 5, 2, 2, 0, 0, 0, 0]),
-            (vec![7, 5, 3, 1, 2, 3, 4, 5], vec![128, 1, 4, 8, 14, 3, 2, 0, 0, 0, 0b1100_0000, 0b11_1111, 0, 0, 0, 0, 0, 0]),
+            (
+                vec![7, 5, 3, 1, 2, 3, 4, 5],
+                vec![128, 1, 4, 8, 14, 3, 2, 0, 0, 0, 0b1100_0000, 0b11_1111, 0, 0, 0, 0, 0, 0],
+            ),
         ] {
             let mut out = Vec::new();
             push_deltas(&mut out, &values);

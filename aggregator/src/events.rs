@@ -1,11 +1,12 @@
 //! Accepted events of the current batch: columns in log order, written by month.
 
+use weir_model::catalog::TypeIdx;
 use weir_model::event::{Chunk, EventBatch};
 use weir_model::rated::ShardOutput;
 use weir_model::verdict::Verdict;
 
 use crate::columns::{Content, Hashes, Meaning, Names, Numbers, Texts, write_deltas, write_instants, write_keys};
-use crate::dictionary::{Dictionary, Novelty, at, len_of, push_text};
+use crate::dictionary::{Dictionary, NO_KEY, Novelty, at, len_of, push_text};
 use crate::error::ArchiveError;
 use crate::files::{Files, PartName, TableReport};
 use crate::order::Place;
@@ -109,7 +110,11 @@ struct EventColumns {
     subjects: Dictionary<u128>,
     /// Their texts as Parquet has them.
     subject_texts: Vec<u8>,
+    /// Their keys by shard and number there.
+    subject_keys: Vec<Vec<u32>>,
     type_name: Names,
+    /// Keys of the names of the catalog's types.
+    type_keys: Vec<u32>,
     time: Vec<i64>,
     data: Content,
     verdict: Vec<u32>,
@@ -145,13 +150,8 @@ impl EventColumns {
             }
         }
         self.append_ids(places.iter().map(|&place| rated.batch(place)), text).map_err(|row| not_utf8("id", row))?;
-        self.append_subjects(events(), text).map_err(|row| not_utf8("subject", row))?;
-        for (row, (batch, i)) in events().enumerate() {
-            let type_name = batch.type_name[i].of(text);
-            if self.type_name.push(type_name) == Novelty::New && !is_utf8(type_name) {
-                return Err(not_utf8("type", row));
-            }
-        }
+        self.append_subjects(rated, places).map_err(|row| not_utf8("subject", row))?;
+        self.append_types(events(), text).map_err(|row| not_utf8("type", row))?;
         self.time.extend(events().map(|(batch, i)| batch.time[i].micros()));
         for (row, (batch, i)) in events().enumerate() {
             let data = Some(batch.data[i]).filter(|data| !data.is_absent()).map(|data| data.of(text));
@@ -181,20 +181,55 @@ impl EventColumns {
     }
 
     /// `Err`: the row whose subject is not UTF-8.
-    fn append_subjects<'a>(
+    fn append_subjects(&mut self, rated: Rated<'_>, places: &[Place]) -> Result<(), usize> {
+        for (row, &place) in places.iter().enumerate() {
+            let known = of_partition(&mut self.subject_keys, place.shard).get(at(place.subject)).copied();
+            let key = match known {
+                Some(key) if key != NO_KEY => key,
+                _ => self.enter_subject(rated, place).ok_or(row)?,
+            };
+            self.subject.push(key);
+        }
+        Ok(())
+    }
+
+    /// The key of a subject that a shard names for the first time; another one may have named it before. `None`: not UTF-8.
+    #[cold]
+    fn enter_subject(&mut self, rated: Rated<'_>, place: Place) -> Option<u32> {
+        let (batch, i) = rated.batch(place);
+        let text = batch.subject[i].of(&rated.chunk.text);
+        let key = self.subjects.key(batch.subject_hash[i].0, |_| push_text(&mut self.subject_texts, text));
+        let keys = of_partition(&mut self.subject_keys, place.shard);
+        if keys.len() <= at(place.subject) {
+            keys.resize(at(place.subject) + 1, NO_KEY);
+        }
+        keys[at(place.subject)] = key;
+        is_utf8(text).then_some(key)
+    }
+
+    /// `Err`: the row whose type is not UTF-8.
+    fn append_types<'a>(
         &mut self,
         events: impl Iterator<Item = (&'a EventBatch, usize)>,
         text: &[u8],
     ) -> Result<(), usize> {
-        let EventColumns { subject, subjects, subject_texts, .. } = self;
         for (row, (batch, i)) in events.enumerate() {
-            let mut sound = true;
-            subject.push(subjects.key(batch.subject_hash[i].0, |_| {
-                let text = batch.subject[i].of(text);
-                sound = is_utf8(text);
-                push_text(subject_texts, text);
-            }));
-            if !sound {
+            let event_type = batch.event_type[i];
+            if let Some(&key) = self.type_keys.get(event_type.at())
+                && key != NO_KEY
+            {
+                self.type_name.push_known(key);
+                continue;
+            }
+            let name = batch.type_name[i].of(text);
+            let novelty = self.type_name.push(name);
+            if event_type != TypeIdx::UNKNOWN {
+                if self.type_keys.len() <= event_type.at() {
+                    self.type_keys.resize(event_type.at() + 1, NO_KEY);
+                }
+                self.type_keys[event_type.at()] = self.type_name.last();
+            }
+            if novelty == Novelty::New && !is_utf8(name) {
                 return Err(row);
             }
         }
@@ -244,7 +279,9 @@ impl EventColumns {
         self.subject.clear();
         self.subjects.clear();
         self.subject_texts.clear();
+        self.subject_keys.iter_mut().for_each(Vec::clear);
         self.type_name.clear();
+        self.type_keys.clear();
         self.time.clear();
         self.data.clear();
         self.verdict.clear();

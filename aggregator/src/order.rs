@@ -2,7 +2,6 @@
 
 use weir_model::event::EventBatch;
 use weir_model::rated::ShardOutput;
-use weir_model::verdict::Verdict;
 
 use crate::dictionary::at;
 
@@ -12,6 +11,8 @@ pub(crate) struct Place {
     pub(crate) shard: u32,
     /// In the shard's batch.
     pub(crate) index: u32,
+    /// The number of its subject in the shard.
+    pub(crate) subject: u32,
 }
 
 /// Finds the order; keeps its memory from chunk to chunk.
@@ -24,7 +25,7 @@ pub(crate) struct LogOrder {
 
 impl LogOrder {
     /// The accepted events by position; the fingerprint decides where one record gives several events. Each batch's columns
-    /// have the length of its verdicts.
+    /// have the length of its verdicts, and each accepted event has a subject.
     pub(crate) fn of(&mut self, batches: &[EventBatch], outputs: &[ShardOutput]) -> &mut [Place] {
         let LogOrder { starts, places } = self;
         starts.clear();
@@ -45,7 +46,7 @@ impl LogOrder {
             *start = sum;
         }
         places.clear();
-        places.resize(accepted, Place { shard: 0, index: 0 });
+        places.resize(accepted, Place { shard: 0, index: 0, subject: 0 });
         for_each_accepted(batches, outputs, |position, place| {
             let start = &mut starts[at(position)];
             places[at(*start)] = place;
@@ -64,10 +65,10 @@ impl LogOrder {
 
 fn for_each_accepted(batches: &[EventBatch], outputs: &[ShardOutput], mut visit: impl FnMut(u32, Place)) {
     for ((shard, batch), output) in (0..).zip(batches).zip(outputs) {
-        for ((index, &position), verdict) in (0..).zip(&batch.position).zip(&output.verdicts) {
-            if !matches!(verdict, Verdict::Duplicate | Verdict::Conflict) {
-                visit(position, Place { shard, index });
-            }
+        let events = (0..).zip(&batch.position).zip(&output.verdicts);
+        let accepted = events.filter(|(_, verdict)| verdict.is_accepted());
+        for (((index, &position), _), &subject) in accepted.zip(&output.subjects) {
+            visit(position, Place { shard, index, subject });
         }
     }
 }

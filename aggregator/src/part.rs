@@ -136,11 +136,15 @@ impl Values<'_> {
     /// Appends the values of a page.
     fn push(&self, out: &mut Vec<u8>, page: usize, range: Range<usize>) {
         match *self {
-            Values::Fixed(..) | Values::Texts(..) => out.extend_from_slice(&self.plain(page, range).unwrap_or_default()),
+            Values::Fixed(..) | Values::Texts(..) => {
+                out.extend_from_slice(&self.plain(page, range).unwrap_or_default())
+            }
             Values::Deltas(values) => push_deltas(out, &values[range]),
-            Values::Booleans(values) => out.extend(values[range].chunks(8).map(|eight| {
-                eight.iter().rev().fold(0, |byte, &value| byte << 1 | u8::from(value))
-            })),
+            Values::Booleans(values) => out.extend(
+                values[range]
+                    .chunks(8)
+                    .map(|eight| eight.iter().rev().fold(0, |byte, &value| byte << 1 | u8::from(value))),
+            ),
             Values::Keys(keys, distinct) => {
                 let width = push_width(out, distinct);
                 push_keys(out, &keys[range], width);

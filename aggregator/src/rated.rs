@@ -59,12 +59,7 @@ impl RatedBuffer {
     }
 
     /// Sorts the shards' rows by event, and into periods.
-    fn find_usages(
-        &mut self,
-        rated: Rated<'_>,
-        events: &[Place],
-        directory: &Directory,
-    ) -> Result<(), ArchiveError> {
+    fn find_usages(&mut self, rated: Rated<'_>, events: &[Place], directory: &Directory) -> Result<(), ArchiveError> {
         let RatedBuffer { usages, seen, .. } = self;
         usages.iter_mut().for_each(Vec::clear);
         seen.clear();

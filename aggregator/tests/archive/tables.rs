@@ -31,10 +31,10 @@ fn write_sample(dir: &std::path::Path) -> weir_aggregator::ArchiveReport {
     let (rated, unmetered) = (Verdict::Rated, Verdict::Unmetered);
     let unpriced = Verdict::Unpriced(UnpricedReason::NoCell);
 
-    out[1].opened.push(bucket("zoe", TOKENS, &["gpt \"4\"", "eu"], CellIdx::ONLY, august()));
-    out[1].opened.push(bucket("zoe", IMAGES, &[], CellIdx(1), august()));
-    out[1].opened.push(bucket("zoe", IMAGES, &[], CellIdx(2), august()));
-    out[0].opened.push(bucket("amy", YEN_CALLS, &[], CellIdx::ONLY, september()));
+    open(&mut out[1], bucket("zoe", TOKENS, &["gpt \"4\"", "eu"], CellIdx::ONLY, august()));
+    open(&mut out[1], bucket("zoe", IMAGES, &[], CellIdx(1), august()));
+    open(&mut out[1], bucket("zoe", IMAGES, &[], CellIdx(2), august()));
+    open(&mut out[0], bucket("amy", YEN_CALLS, &[], CellIdx::ONLY, september()));
     let first = push(&mut chunk, &mut out[1], 1, &event(0, "zoe", 1, AUGUST + 5, Some("{\"n\":1}"), rated));
     let second = push(&mut chunk, &mut out[1], 1, &event(2, "zoe", 2, AUGUST, Some(""), unpriced));
     push(&mut chunk, &mut out[1], 1, &event(3, "zoe", 1, AUGUST + 5, Some("{\"n\":1}"), Verdict::Duplicate));
@@ -204,7 +204,7 @@ fn closes_stand_in_the_log() {
         |position, verdict| Sample { position, subject: "amy", id: 1, time: AUGUST + 2 * DAY, data: None, verdict };
     let event = push(&mut chunk, &mut out[1], 1, &sample(0, Verdict::Rated));
     push(&mut chunk, &mut out[0], 0, &sample(1, Verdict::LateRefused));
-    out[1].opened.push(bucket("amy", IMAGES, &[], CellIdx(2), august()));
+    open(&mut out[1], bucket("amy", IMAGES, &[], CellIdx(2), august()));
     rate(&mut out[1], event, 0, quantity(1), amount(7));
     rate(&mut out[1], event, 1, quantity(1), amount(8));
     archive.append(&chunk, &out).unwrap();
