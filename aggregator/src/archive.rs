@@ -9,7 +9,7 @@ use std::sync::Arc;
 use parquet::errors::ParquetError;
 use weir_model::catalog::Catalog;
 use weir_model::event::Chunk;
-use weir_model::rated::{CustomerPeriod, OpenedBucket, SettlementRow, ShardOutput};
+use weir_model::rated::{OpenedBucket, SettlementRow, ShardOutput};
 
 use crate::append::{Batch, check};
 use crate::buckets::Directory;
@@ -21,7 +21,7 @@ use crate::partitions::{Granularity, Partitions};
 use crate::quarantine::Quarantine;
 use crate::store::{LocalStore, Store};
 use crate::table::Table;
-use crate::totals::TotalBuffer;
+use crate::totals::Totals;
 
 /// What an archive keeps. Quarantine and totals are always written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub enum Contents {
 pub struct ArchiveSettings {
     /// What is kept.
     pub contents: Contents,
-    /// Accepted events (and totals) of a batch, at least: it ends with the chunk that reaches this.
+    /// Accepted events of a batch, at least: it ends with the chunk that reaches this.
     pub rows_per_batch: usize,
     /// Bytes of a batch's rows in memory: it also ends with the chunk that reaches this. At most 1 GiB.
     pub buffer_bytes_max: usize,
@@ -62,7 +62,6 @@ pub struct Archive {
     batch: Batch,
     directory: Directory,
     months: Partitions,
-    totals: TotalBuffer,
     quarantine: Quarantine,
     batches: u32,
     total_batches: u32,
@@ -119,7 +118,6 @@ impl Archive {
             batch: Batch::default(),
             directory: Directory::new(Charges::new(catalog)),
             months: Partitions::new(Granularity::Month),
-            totals: TotalBuffer::default(),
             quarantine,
             batches: 0,
             total_batches: 0,
@@ -169,13 +167,13 @@ impl Archive {
         })
     }
 
-    /// Takes the totals of one customer and period, in an order that the log alone decides.
-    pub fn total(&mut self, totals: &CustomerPeriod) -> Result<(), ArchiveError> {
+    /// Writes totals as the next batch of them; what is in which batch is to be decided by the log alone.
+    pub fn write_totals(&mut self, totals: Totals) -> Result<(), ArchiveError> {
         self.while_sound(|archive| {
-            archive.totals.push(&mut archive.directory.texts, totals).map_err(|what| ArchiveError::Closing { what })?;
-            let full = archive.totals.len() >= archive.settings.rows_per_batch
-                || archive.totals.byte_len() >= archive.buffer_bytes_max();
-            if full { archive.write_totals() } else { Ok(()) }
+            let table = (&archive.tables.totals, archive.total_batches);
+            archive.report.totals.add(totals.write(&mut archive.files, table)?);
+            archive.total_batches += 1;
+            Ok(())
         })
     }
 
@@ -184,9 +182,6 @@ impl Archive {
         self.while_sound(|archive| {
             if !archive.batch.is_empty() {
                 archive.write_batch()?;
-            }
-            if archive.totals.len() > 0 {
-                archive.write_totals()?;
             }
             Ok(())
         })?;
@@ -215,13 +210,6 @@ impl Archive {
         self.report.events.add(batch.events.write(files, (&tables.events, months), self.batches)?);
         self.report.rated.add(batch.rated.write(files, (&tables.rated, &directory.texts), self.batches)?);
         self.batches += 1;
-        Ok(())
-    }
-
-    fn write_totals(&mut self) -> Result<(), ArchiveError> {
-        let table = (&self.tables.totals, self.total_batches);
-        self.report.totals.add(self.totals.write(&mut self.files, &self.directory.texts, table)?);
-        self.total_batches += 1;
         Ok(())
     }
 }

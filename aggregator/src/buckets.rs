@@ -95,7 +95,7 @@ struct Stretch {
 }
 
 impl BucketTexts {
-    fn new(charges: Charges) -> BucketTexts {
+    pub(crate) fn new(charges: Charges) -> BucketTexts {
         BucketTexts {
             charges,
             customers: TextDictionary::default(),

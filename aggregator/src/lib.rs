@@ -29,3 +29,4 @@ pub use archive::{Archive, ArchiveSettings, Contents};
 pub use error::ArchiveError;
 pub use files::{ArchiveReport, TableReport};
 pub use store::{LocalStore, Sink, Store};
+pub use totals::Totals;

@@ -21,8 +21,8 @@ pub(crate) struct RatedBuffer {
     periods: Vec<RatedColumns>,
     /// Usages of the chunk at hand, by period.
     usages: Vec<Vec<Usage>>,
-    /// How many rows of each shard's output have been seen.
-    seen: Vec<usize>,
+    /// The buckets of each shard's rows, and how many rows have been seen.
+    shards: Vec<(Vec<Bucket>, usize)>,
 }
 
 /// A rated row of the chunk at hand.
@@ -60,24 +60,29 @@ impl RatedBuffer {
 
     /// Sorts the shards' rows by event, and into periods.
     fn find_usages(&mut self, rated: Rated<'_>, events: &[Place], directory: &Directory) -> Result<(), ArchiveError> {
-        let RatedBuffer { usages, seen, .. } = self;
+        let RatedBuffer { usages, shards, .. } = self;
         usages.iter_mut().for_each(Vec::clear);
-        seen.clear();
-        seen.resize(rated.outputs.len(), 0);
-        for &event in events {
-            let shard = at(event.shard);
-            let rows = &rated.outputs[shard].rows;
-            // A shard's rows stand in the order of its events.
-            while rows.event.get(seen[shard]) == Some(&event.index) {
-                let row = seen[shard];
-                let Some(&bucket) = directory.of_shard(shard).get(at(rows.bucket[row])) else {
-                    return Err(rated.mismatch("a rated row in a bucket that was never opened"));
-                };
-                of_partition(usages, bucket.partition).push(Usage { event, row, bucket });
-                seen[shard] += 1;
+        shards.resize_with(rated.outputs.len(), Default::default);
+        // All look-ups at once: each is a cache miss, and none waits for another.
+        for (shard, (output, (buckets, seen))) in rated.outputs.iter().zip(shards.iter_mut()).enumerate() {
+            let known = directory.of_shard(shard);
+            buckets.clear();
+            buckets.extend(output.rows.bucket.iter().map_while(|&number| known.get(at(number)).copied()));
+            *seen = 0;
+            if buckets.len() != output.rows.bucket.len() {
+                return Err(rated.mismatch("a rated row in a bucket that was never opened"));
             }
         }
-        if rated.outputs.iter().zip(seen).any(|(output, seen)| output.rows.event.len() != *seen) {
+        for &event in events {
+            let (output, (buckets, seen)) = (&rated.outputs[at(event.shard)], &mut shards[at(event.shard)]);
+            // A shard's rows stand in the order of its events.
+            while output.rows.event.get(*seen) == Some(&event.index) {
+                let bucket = buckets[*seen];
+                of_partition(usages, bucket.partition).push(Usage { event, row: *seen, bucket });
+                *seen += 1;
+            }
+        }
+        if shards.iter().any(|(buckets, seen)| buckets.len() != *seen) {
             return Err(rated.mismatch("a rated row without an accepted event"));
         }
         Ok(())

@@ -1,61 +1,55 @@
 //! Totals of buckets: columns in the order of the customers' periods, written by period.
 
+use std::sync::Arc;
+
+use weir_model::catalog::Catalog;
 use weir_model::rated::{BucketTotal, CustomerPeriod};
 
 use crate::buckets::{BucketKey, BucketTexts, BucketTime};
+use crate::catalog::Charges;
 use crate::columns::{Decimals, Hashes, Texts, write_booleans, write_deltas, write_keys};
 use crate::dictionary::{NumberDictionary, len_of, push_text};
 use crate::error::ArchiveError;
 use crate::files::{Files, PartName, TableReport};
 use crate::part::{Distinct, Effort, Part, Presence};
-use crate::partitions::{PartitionId, of_partition};
+use crate::partitions::of_partition;
 use crate::table::Table;
 
-/// Totals not yet written.
-#[derive(Default)]
-pub(crate) struct TotalBuffer {
+/// Totals of some customers' periods, collected apart from the archive, which writes them as one batch. Several threads may
+/// collect at the same time.
+pub struct Totals {
+    texts: BucketTexts,
     /// By the date on which the period begins.
     periods: Vec<TotalColumns>,
-    len: usize,
 }
 
-impl TotalBuffer {
-    pub(crate) fn len(&self) -> usize {
-        self.len
+impl Totals {
+    /// None yet. The catalog is the archive's.
+    pub fn new(catalog: Arc<Catalog>) -> Totals {
+        Totals { texts: BucketTexts::new(Charges::new(catalog)), periods: Vec::new() }
     }
 
-    /// Memory that the totals take: a function of them alone.
-    pub(crate) fn byte_len(&self) -> usize {
-        self.periods.iter().map(TotalColumns::byte_len).sum()
-    }
-
-    /// Buffers the buckets of one customer and period. `Err` says what the catalog contradicts.
-    pub(crate) fn push(&mut self, texts: &mut BucketTexts, totals: &CustomerPeriod) -> Result<(), &'static str> {
-        let columns = of_partition(&mut self.periods, texts.partitions.of(totals.period.start));
+    /// Takes the totals of the next customer and period.
+    pub fn push(&mut self, totals: &CustomerPeriod) -> Result<(), ArchiveError> {
+        let Totals { texts, periods } = self;
+        let columns = of_partition(periods, texts.partitions.of(totals.period.start));
         for segment in &totals.segments {
             let time = BucketTime { period: totals.period, segment_start: segment.active.start };
             for total in &segment.buckets {
-                columns.push(texts, (totals, time), total)?;
+                columns.push(texts, (totals, time), total).map_err(|what| ArchiveError::Closing { what })?;
             }
-            self.len += segment.buckets.len();
         }
         Ok(())
     }
 
-    /// Writes what is buffered, one part for each period start with rows, and forgets it.
-    pub(crate) fn write(
-        &mut self,
-        files: &mut Files,
-        texts: &BucketTexts,
-        (table, batch): (&Table, u32),
-    ) -> Result<TableReport, ArchiveError> {
+    /// Writes them, one part for each period start with rows.
+    pub(crate) fn write(self, files: &mut Files, (table, batch): (&Table, u32)) -> Result<TableReport, ArchiveError> {
+        let Totals { texts, periods } = self;
         let mut report = TableReport::default();
-        for (period, columns) in (0 as PartitionId..).zip(&mut self.periods).filter(|(_, columns)| columns.rows() > 0) {
+        for (period, mut columns) in (0..).zip(periods).filter(|(_, columns)| columns.rows() > 0) {
             let part = PartName { partition: texts.partitions.name(period), batch };
-            report.add(files.write_part(table, part, columns.rows(), |part| columns.write(part, texts))?);
-            columns.clear();
+            report.add(files.write_part(table, part, columns.rows(), |part| columns.write(part, &texts))?);
         }
-        self.len = 0;
         Ok(report)
     }
 }
@@ -81,12 +75,6 @@ struct TotalColumns {
 impl TotalColumns {
     fn rows(&self) -> usize {
         self.kind.len()
-    }
-
-    fn byte_len(&self) -> usize {
-        const FIXED: usize = 16 + size_of::<i64>() + 2 * size_of::<u32>() + size_of::<bool>();
-        let decimals = self.quantity.byte_len() + self.amount.byte_len() + self.without_usage.byte_len();
-        self.rows() * FIXED + self.customer_texts.len() + self.quantity_text.byte_len() + decimals
     }
 
     fn push(
@@ -132,21 +120,5 @@ impl TotalColumns {
         self.without_usage.write(part)?;
         bucket.currency.write(part, &self.kind)?;
         self.digest.write(part, Presence::Every)
-    }
-
-    /// Forgets the rows and keeps the memory.
-    fn clear(&mut self) {
-        self.customer.clear();
-        self.customers.clear();
-        self.customer_texts.clear();
-        self.kind.clear();
-        self.kinds.clear();
-        self.sealed.clear();
-        self.quantity.clear();
-        self.quantity_text.clear();
-        self.events.clear();
-        self.amount.clear();
-        self.without_usage.clear();
-        self.digest.clear();
     }
 }

@@ -177,6 +177,11 @@ impl Buckets {
         self.extras.push(extra);
     }
 
+    /// Starts to bring the bucket with this number into the cache.
+    pub fn prefetch(&self, number: u32) {
+        self.buckets.prefetch(number);
+    }
+
     /// Starts to bring the slot of a key's hash into the cache.
     #[inline]
     pub fn prefetch_slot(&self, hash: u64) {

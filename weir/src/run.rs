@@ -6,6 +6,7 @@
 mod documents;
 pub mod intake;
 mod output;
+mod pieces;
 mod pipeline;
 mod progress;
 mod reassembly;
@@ -162,7 +163,7 @@ impl Run<'_> {
     fn finish(
         mut self,
         args: &RunArgs,
-        (catalog, names): (&Catalog, &[String]),
+        (catalog, names): (&Arc<Catalog>, &[String]),
         stopwatch: Stopwatch,
     ) -> Result<Outcome> {
         let mut counters = Counters::default();
@@ -179,7 +180,8 @@ impl Run<'_> {
         }
         report.closes = self.closes.iter().map(ToString::to_string).collect();
         report.closes_after = self.closes_after;
-        summary::fill(&mut report, &close, &self.shards, self.spread.threads)?;
+        let periods = pieces::periods(&close, &self.shards, self.spread.threads)?;
+        summary::fill(&mut report, catalog, (&periods, self.spread.threads))?;
         if let Some(output) = &mut self.output {
             output.close(&sealed, &close)?;
         }
@@ -192,7 +194,10 @@ impl Run<'_> {
             summary::bill(&mut report, &billed);
         }
         match self.output {
-            Some(output) => output.publish(&close, &mut report, stopwatch)?,
+            Some(mut output) => {
+                output.write_totals(catalog, (&periods, self.spread.threads))?;
+                output.publish(&mut report, stopwatch)?;
+            }
             None => output::stamp(&mut report, stopwatch),
         }
         Ok(Outcome { report, documents })

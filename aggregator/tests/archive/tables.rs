@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
+use weir_aggregator::Totals;
 use weir_model::catalog::PlanIdx;
 use weir_model::charge::{Fraction, Measured, Terms};
 use weir_model::event::Chunk;
@@ -50,7 +51,9 @@ fn write_sample(dir: &std::path::Path) -> weir_aggregator::ArchiveReport {
 
     let settled = bucket("zoe", TOKENS, &["gpt \"4\"", "eu"], CellIdx::ONLY, august());
     archive.settle(&SettlementRow { shard: 1, bucket: settled, amount: amount(-5) }).unwrap();
-    archive.total(&zoes_period()).unwrap();
+    let mut totals = Totals::new(catalog());
+    totals.push(&zoes_period()).unwrap();
+    archive.write_totals(totals).unwrap();
     archive.finish().unwrap()
 }
 
