@@ -23,6 +23,11 @@ pub(crate) struct Bucket {
     pub(crate) partition: PartitionId,
 }
 
+impl Bucket {
+    /// Stands for a bucket that is not there.
+    pub(crate) const NONE: Bucket = Bucket { customer: NO_KEY, kind: NO_KEY, partition: 0 };
+}
+
 /// What buckets of one kind have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Kind {
@@ -30,17 +35,6 @@ struct Kind {
     group: u32,
     cell: u32,
     time: BucketTime,
-}
-
-/// A bucket by its nouns.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct BucketKey<'a, S> {
-    pub(crate) customer: &'a str,
-    pub(crate) charge: ChargeIdx,
-    pub(crate) group: &'a [S],
-    /// The price version at the bucket's start, and its cell.
-    pub(crate) cell: (u32, CellIdx),
-    pub(crate) time: BucketTime,
 }
 
 /// The period of a bucket, and when the part of it begins that the bucket is for.
@@ -111,14 +105,8 @@ impl BucketTexts {
         }
     }
 
-    /// The bucket as numbers. `Err` says what the catalog contradicts.
-    pub(crate) fn bucket<S: AsRef<str>>(&mut self, key: BucketKey<'_, S>) -> Result<Bucket, &'static str> {
-        let kind = self.kind_of(key.charge, key.group, key.cell, key.time)?;
-        let (customer, _) = self.customers.key(key.customer.as_bytes());
-        Ok(Bucket { customer, kind, partition: self.partitions.of(key.time.period.start) })
-    }
-
-    fn kind_of<S: AsRef<str>>(
+    /// The kind of buckets with these nouns. `Err` says what the catalog contradicts.
+    pub(crate) fn kind_of<S: AsRef<str>>(
         &mut self,
         charge_idx: ChargeIdx,
         group: &[S],
@@ -245,7 +233,9 @@ impl Directory {
         let OpenedBucket { customer, charge, group, cell, period, start } = opened;
         let version = self.texts.version_at(*charge, *start);
         let time = BucketTime { period: *period, segment_start: *start };
-        self.texts.bucket(BucketKey { customer, charge: *charge, group, cell: (version, *cell), time })
+        let kind = self.texts.kind_of(*charge, group, (version, *cell), time)?;
+        let (customer, _) = self.texts.customers.key(customer.as_bytes());
+        Ok(Bucket { customer, kind, partition: self.texts.partitions.of(period.start) })
     }
 
     /// The buckets of `shard` by number.

@@ -146,7 +146,7 @@ impl Decimals {
 
     pub(crate) fn write(&self, part: &mut Part<'_>) -> Result<()> {
         let values = self.dictionary.values();
-        let plain: Vec<u8> = values.iter().flat_map(|value| value.to_be_bytes()).collect();
+        let plain = values.iter().map(|value| value.to_be_bytes()).collect::<Vec<_>>().concat();
         write_keys(part, &self.keys, Distinct { plain: &plain, len: len_of(values) })
     }
 

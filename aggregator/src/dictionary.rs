@@ -97,19 +97,13 @@ pub(crate) struct TextDictionary {
     starts: Vec<usize>,
     table: HashTable<u32>,
     hasher: DefaultHashBuilder,
-    /// The last answer: neighbours are often equal.
-    last: u32,
 }
 
 impl TextDictionary {
     /// The key of a text, and whether it is new.
     pub(crate) fn key(&mut self, text: &[u8]) -> (u32, Novelty) {
-        if self.last < self.len() && self.get(self.last) == text {
-            return (self.last, Novelty::Known);
-        }
         let hash = self.hasher.hash_one(text);
         if let Some(&key) = self.table.find(hash, |&key| self.get(key) == text) {
-            self.last = key;
             return (key, Novelty::Known);
         }
         let key = self.len();
@@ -117,11 +111,11 @@ impl TextDictionary {
         self.starts.push(self.plain.len() - text.len());
         let TextDictionary { plain, starts, table, hasher, .. } = self;
         table.insert_unique(hash, key, |&key| hasher.hash_one(text_at(plain, starts[at(key)])));
-        self.last = key;
         (key, Novelty::New)
     }
 
     /// The text of a key.
+    #[inline]
     pub(crate) fn get(&self, key: u32) -> &[u8] {
         text_at(&self.plain, self.starts[at(key)])
     }
@@ -163,6 +157,7 @@ pub(crate) fn push_text(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(text);
 }
 
+#[inline]
 fn text_at(plain: &[u8], start: usize) -> &[u8] {
     let mut len = [0; 4];
     len.copy_from_slice(&plain[start - 4..start]);

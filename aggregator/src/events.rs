@@ -14,6 +14,9 @@ use crate::part::{Distinct, Effort, Part, Presence};
 use crate::partitions::{PartitionId, Partitions, of_partition};
 use crate::table::Table;
 
+/// Rows whose text and columns stay in the processor's cache.
+pub(crate) const BLOCK: usize = 256;
+
 /// A chunk and what the shards made of it.
 #[derive(Clone, Copy)]
 pub(crate) struct Rated<'a> {
@@ -72,7 +75,10 @@ impl EventBuffer {
             of_partition(&mut self.places, months.of(batch.time[i])).push(place);
         }
         for (month, places) in (0..).zip(&self.places).filter(|(_, places)| !places.is_empty()) {
-            of_partition(&mut self.months, month).append(rated, places)?;
+            let columns = of_partition(&mut self.months, month);
+            // Column by column, but of few events at once: their text is read once for all columns.
+            places.chunks(BLOCK).try_for_each(|places| columns.append(rated, places))?;
+            columns.settle();
         }
         self.len += places.len();
         Ok(())
@@ -159,9 +165,13 @@ impl EventColumns {
                 return Err(not_utf8("data", row));
             }
         }
-        self.data.settle();
         self.append_verdicts(places.iter().map(|place| rated.outputs[at(place.shard)].verdicts[at(place.index)]));
         Ok(())
+    }
+
+    /// Decides what could wait for the end of a chunk.
+    fn settle(&mut self) {
+        self.data.settle();
     }
 
     /// `Err`: the row whose id is not UTF-8.

@@ -5,9 +5,9 @@ use weir_model::number::Amount;
 use crate::buckets::{Bucket, BucketTexts, Directory};
 use crate::catalog::Widening;
 use crate::columns::{Decimals, Hashes, Meaning, Names, write_deltas, write_instants, write_keys};
-use crate::dictionary::{NumberDictionary, at, len_of, push_text};
+use crate::dictionary::{NO_KEY, NumberDictionary, at, len_of, push_text};
 use crate::error::ArchiveError;
-use crate::events::Rated;
+use crate::events::{BLOCK, Rated};
 use crate::files::{Files, PartName, TableReport};
 use crate::order::Place;
 use crate::part::{Distinct, Part, Presence};
@@ -53,7 +53,8 @@ impl RatedBuffer {
     ) -> Result<(), ArchiveError> {
         self.find_usages(rated, events, directory)?;
         for (period, usages) in (0..).zip(&self.usages).filter(|(_, usages)| !usages.is_empty()) {
-            of_partition(&mut self.periods, period).append(rated, usages, &directory.texts)?;
+            let columns = of_partition(&mut self.periods, period);
+            usages.chunks(BLOCK).try_for_each(|usages| columns.append(rated, usages, &directory.texts))?;
         }
         Ok(())
     }
@@ -67,9 +68,11 @@ impl RatedBuffer {
         for (shard, (output, (buckets, seen))) in rated.outputs.iter().zip(shards.iter_mut()).enumerate() {
             let known = directory.of_shard(shard);
             buckets.clear();
-            buckets.extend(output.rows.bucket.iter().map_while(|&number| known.get(at(number)).copied()));
+            buckets.extend(
+                output.rows.bucket.iter().map(|&number| known.get(at(number)).copied().unwrap_or(Bucket::NONE)),
+            );
             *seen = 0;
-            if buckets.len() != output.rows.bucket.len() {
+            if buckets.iter().any(|bucket| bucket.kind == NO_KEY) {
                 return Err(rated.mismatch("a rated row in a bucket that was never opened"));
             }
         }

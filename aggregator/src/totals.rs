@@ -5,13 +5,13 @@ use std::sync::Arc;
 use weir_model::catalog::Catalog;
 use weir_model::rated::{BucketTotal, CustomerPeriod};
 
-use crate::buckets::{BucketKey, BucketTexts, BucketTime};
+use crate::buckets::{BucketTexts, BucketTime};
 use crate::catalog::Charges;
 use crate::columns::{Decimals, Hashes, Texts, write_booleans, write_deltas, write_keys};
-use crate::dictionary::{NumberDictionary, len_of, push_text};
+use crate::dictionary::{NumberDictionary, TextDictionary};
 use crate::error::ArchiveError;
 use crate::files::{Files, PartName, TableReport};
-use crate::part::{Distinct, Effort, Part, Presence};
+use crate::part::{Effort, Part, Presence};
 use crate::partitions::of_partition;
 use crate::table::Table;
 
@@ -33,10 +33,11 @@ impl Totals {
     pub fn push(&mut self, totals: &CustomerPeriod) -> Result<(), ArchiveError> {
         let Totals { texts, periods } = self;
         let columns = of_partition(periods, texts.partitions.of(totals.period.start));
+        let customer = columns.customer(&totals.customer);
         for segment in &totals.segments {
             let time = BucketTime { period: totals.period, segment_start: segment.active.start };
             for total in &segment.buckets {
-                columns.push(texts, (totals, time), total).map_err(|what| ArchiveError::Closing { what })?;
+                columns.push(texts, (totals, customer, time), total).map_err(|what| ArchiveError::Closing { what })?;
             }
         }
         Ok(())
@@ -58,9 +59,7 @@ impl Totals {
 #[derive(Default)]
 struct TotalColumns {
     customer: Vec<u32>,
-    customers: NumberDictionary,
-    /// Their ids as Parquet has them.
-    customer_texts: Vec<u8>,
+    customers: TextDictionary,
     kind: Vec<u32>,
     kinds: NumberDictionary,
     sealed: Vec<bool>,
@@ -77,20 +76,22 @@ impl TotalColumns {
         self.kind.len()
     }
 
+    /// The key of a customer's id.
+    fn customer(&mut self, id: &str) -> u32 {
+        self.customers.key(id.as_bytes()).0
+    }
+
     fn push(
         &mut self,
         texts: &mut BucketTexts,
-        (totals, time): (&CustomerPeriod, BucketTime),
+        (totals, customer, time): (&CustomerPeriod, u32, BucketTime),
         total: &BucketTotal,
     ) -> Result<(), &'static str> {
         let BucketTotal { charge, group, cell, terms, measured, events, amount, without_usage, digest, .. } = total;
         let version = terms.versions.first().map_or(0, |(version, _)| *version);
-        let key = BucketKey { customer: &totals.customer, charge: *charge, group, cell: (version, *cell), time };
-        let bucket = texts.bucket(key)?;
-        let customer_texts = &mut self.customer_texts;
-        let customer = self.customers.key(bucket.customer, |id| push_text(customer_texts, texts.customer(id)));
+        let kind = texts.kind_of(*charge, group, (version, *cell), time)?;
         self.customer.push(customer);
-        self.kind.push(self.kinds.key(bucket.kind, |_| ()));
+        self.kind.push(self.kinds.key(kind, |_| ()));
         self.sealed.push(totals.seal.is_sealed());
         self.quantity.push(texts.charges.quantity(*charge, measured));
         self.quantity_text.push(Some(texts.charges.quantity_text(*charge, measured).as_bytes()));
@@ -104,8 +105,7 @@ impl TotalColumns {
     /// In the order of `schema::totals`.
     fn write(&mut self, part: &mut Part<'_>, texts: &BucketTexts) -> parquet::errors::Result<()> {
         let bucket = texts.meanings(self.kinds.numbers());
-        let len = len_of(self.customers.numbers());
-        write_keys(part, &self.customer, Distinct { plain: &self.customer_texts, len })?;
+        write_keys(part, &self.customer, self.customers.distinct())?;
         for meaning in [&bucket.plan, &bucket.charge, &bucket.meter, &bucket.group, &bucket.cell] {
             meaning.write(part, &self.kind)?;
         }
