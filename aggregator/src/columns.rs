@@ -4,11 +4,12 @@
 //! become differences, everything else stays as it is.
 
 use bytes::Bytes;
+use parquet::data_type::ByteArray;
 use parquet::errors::Result;
 use parquet::file::statistics::Statistics;
 use weir_model::schema::HASH_BYTES;
 
-use crate::dictionary::{Dictionary, NO_KEY, Novelty, TextDictionary, at, len_of, push_text};
+use crate::dictionary::{Dictionary, NO_KEY, Novelty, TextDictionary, at, len_of, push_text, texts_of};
 use crate::part::{Column, Distinct, Effort, PAGE_ROWS, Part, Presence, Values};
 
 /// Bytes of a fingerprint or digest.
@@ -93,6 +94,16 @@ pub(crate) fn write_keys(part: &mut Part<'_>, keys: &[u32], distinct: Distinct<'
     let present: Vec<u32> = keys.iter().map(|&key| u32::from(key != NO_KEY)).collect();
     let keys: Vec<u32> = keys.iter().copied().filter(|&key| key != NO_KEY).collect();
     part.column(&Column { values: Values::Keys(&keys, distinct), presence: Presence::Some(&present), bounds: None })
+}
+
+/// Keys of texts that readers look for, with the least and the greatest: they pass over what lies beyond.
+pub(crate) fn write_searched(part: &mut Part<'_>, keys: &[u32], plain: &[u8]) -> Result<()> {
+    let texts = || texts_of(plain);
+    let bound = |text: Option<&[u8]>| text.map(|text| ByteArray::from(text.to_vec()));
+    let bounds = Statistics::byte_array(bound(texts().min()), bound(texts().max()), None, None, false);
+    let len = u32::try_from(texts().count()).unwrap_or(NO_KEY);
+    let values = Values::Keys(keys, Distinct { plain, len });
+    part.column(&Column { values, presence: Presence::Every, bounds: Some(bounds) })
 }
 
 /// What a number of a row, a bucket's kind for example, means in a column: a key, or [`NO_KEY`].

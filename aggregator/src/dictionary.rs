@@ -157,6 +157,17 @@ pub(crate) fn push_text(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(text);
 }
 
+/// The texts that were appended.
+pub(crate) fn texts_of(plain: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = plain;
+    std::iter::from_fn(move || {
+        let (len, after) = rest.split_first_chunk::<4>()?;
+        let (text, next) = after.split_at_checked(at(u32::from_le_bytes(*len)))?;
+        rest = next;
+        Some(text)
+    })
+}
+
 #[inline]
 fn text_at(plain: &[u8], start: usize) -> &[u8] {
     let mut len = [0; 4];
@@ -212,6 +223,7 @@ mod tests {
             assert_eq!(texts.get(key), text.as_bytes());
         }
         assert_eq!(texts.plain(), b"\x01\0\0\0a\x03\0\0\0bcd\0\0\0\0\x02\0\0\0ab");
+        assert_eq!(texts_of(texts.plain()).collect::<Vec<_>>(), [&b"a"[..], b"bcd", b"", b"ab"]);
         texts.clear();
         assert_eq!(texts.key(b"bcd"), (0, Novelty::New));
     }

@@ -5,12 +5,12 @@ use weir_model::event::{Chunk, EventBatch};
 use weir_model::rated::ShardOutput;
 use weir_model::verdict::Verdict;
 
-use crate::columns::{Content, Hashes, Meaning, Names, Numbers, Texts, write_deltas, write_instants, write_keys};
-use crate::dictionary::{Dictionary, NO_KEY, Novelty, at, len_of, push_text};
+use crate::columns::{Content, Hashes, Meaning, Names, Numbers, Texts, write_deltas, write_instants, write_searched};
+use crate::dictionary::{Dictionary, NO_KEY, Novelty, at, push_text};
 use crate::error::ArchiveError;
 use crate::files::{Files, PartName, TableReport};
 use crate::order::Place;
-use crate::part::{Distinct, Effort, Part, Presence};
+use crate::part::{Effort, Part, Presence};
 use crate::partitions::{PartitionId, Partitions, of_partition};
 use crate::table::Table;
 
@@ -267,8 +267,7 @@ impl EventColumns {
         self.payload.write(part)?;
         self.source.write(part)?;
         self.id.write(part, Effort::None)?;
-        let len = len_of(self.subjects.values());
-        write_keys(part, &self.subject, Distinct { plain: &self.subject_texts, len })?;
+        write_searched(part, &self.subject, &self.subject_texts)?;
         self.type_name.write(part)?;
         write_instants(part, &self.time, every)?;
         self.data.write(part)?;

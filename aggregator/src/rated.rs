@@ -4,13 +4,13 @@ use weir_model::number::Amount;
 
 use crate::buckets::{Bucket, BucketTexts, Directory};
 use crate::catalog::Widening;
-use crate::columns::{Decimals, Hashes, Meaning, Names, write_deltas, write_instants, write_keys};
-use crate::dictionary::{NO_KEY, NumberDictionary, at, len_of, push_text};
+use crate::columns::{Decimals, Hashes, Meaning, Names, write_deltas, write_instants, write_searched};
+use crate::dictionary::{NO_KEY, NumberDictionary, at, push_text};
 use crate::error::ArchiveError;
 use crate::events::{BLOCK, Rated};
 use crate::files::{Files, PartName, TableReport};
 use crate::order::Place;
-use crate::part::{Distinct, Part, Presence};
+use crate::part::{Part, Presence};
 use crate::partitions::{PartitionId, of_partition};
 use crate::table::Table;
 
@@ -194,8 +194,7 @@ impl RatedColumns {
         self.file.write_where(part, events)?;
         write_deltas(part, &self.position, events)?;
         self.fingerprint.write(part, events)?;
-        let len = len_of(self.customers.numbers());
-        write_keys(part, &self.customer, Distinct { plain: &self.customer_texts, len })?;
+        write_searched(part, &self.customer, &self.customer_texts)?;
         for meaning in [&bucket.plan, &bucket.charge, &bucket.group, &bucket.cell] {
             meaning.write(part, &self.kind)?;
         }

@@ -7,7 +7,7 @@ use weir_model::rated::{BucketTotal, CustomerPeriod};
 
 use crate::buckets::{BucketTexts, BucketTime};
 use crate::catalog::Charges;
-use crate::columns::{Decimals, Hashes, Texts, write_booleans, write_deltas, write_keys};
+use crate::columns::{Decimals, Hashes, Texts, write_booleans, write_deltas, write_searched};
 use crate::dictionary::{NumberDictionary, TextDictionary};
 use crate::error::ArchiveError;
 use crate::files::{Files, PartName, TableReport};
@@ -105,7 +105,7 @@ impl TotalColumns {
     /// In the order of `schema::totals`.
     fn write(&mut self, part: &mut Part<'_>, texts: &BucketTexts) -> parquet::errors::Result<()> {
         let bucket = texts.meanings(self.kinds.numbers());
-        write_keys(part, &self.customer, self.customers.distinct())?;
+        write_searched(part, &self.customer, self.customers.plain())?;
         for meaning in [&bucket.plan, &bucket.charge, &bucket.meter, &bucket.group, &bucket.cell] {
             meaning.write(part, &self.kind)?;
         }
