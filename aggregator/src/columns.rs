@@ -162,7 +162,7 @@ impl Decimals {
     }
 
     pub(crate) fn byte_len(&self) -> usize {
-        self.keys.len() * size_of::<u32>() + self.dictionary.values().len() * size_of::<i128>()
+        size_of_val(self.keys.as_slice()) + size_of_val(self.dictionary.values())
     }
 
     pub(crate) fn clear(&mut self) {

@@ -123,7 +123,12 @@ impl Files {
 /// Complete files on their way to the disk: a thread waits for it, so that nobody else does.
 #[derive(Default)]
 struct Syncing {
-    thread: Option<(Sender<NewFile>, JoinHandle<Result<(), ArchiveError>>)>,
+    thread: Option<SyncThread>,
+}
+
+struct SyncThread {
+    files: Sender<NewFile>,
+    outcome: JoinHandle<Result<(), ArchiveError>>,
 }
 
 impl Syncing {
@@ -134,10 +139,11 @@ impl Syncing {
             let path = file.path.clone();
             let thread = Builder::new().name("sync".to_owned());
             let thread = thread.spawn(move || files.iter().try_for_each(|file| file.close().map(drop)));
-            self.thread = Some((sender, thread.map_err(|e| ArchiveError::io(&path, e))?));
+            let outcome = thread.map_err(|e| ArchiveError::io(&path, e))?;
+            self.thread = Some(SyncThread { files: sender, outcome });
         }
         match &self.thread {
-            Some((sender, _)) if sender.send(file).is_ok() => Ok(()),
+            Some(thread) if thread.files.send(file).is_ok() => Ok(()),
             // The thread ends at its first error.
             _ => self.finish(),
         }
@@ -145,9 +151,9 @@ impl Syncing {
 
     /// Waits for all of them.
     fn finish(&mut self) -> Result<(), ArchiveError> {
-        let Some((sender, thread)) = self.thread.take() else { return Ok(()) };
-        drop(sender);
-        thread.join().expect("waiting for a disk does not panic")
+        let Some(SyncThread { files, outcome }) = self.thread.take() else { return Ok(()) };
+        drop(files);
+        outcome.join().expect("waiting for a disk does not panic")
     }
 }
 

@@ -11,7 +11,8 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::column::page::{CompressedPage, Page, PageWriteSpec, PageWriter};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{
-    ColumnChunkMetaData, FileMetaData, ParquetMetaData, ParquetMetaDataWriter, RowGroupMetaData,
+    ColumnChunkMetaData, ColumnChunkMetaDataBuilder, FileMetaData, ParquetMetaData, ParquetMetaDataWriter,
+    RowGroupMetaData,
 };
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
@@ -137,7 +138,7 @@ impl Values<'_> {
     fn push(&self, out: &mut Vec<u8>, page: usize, range: Range<usize>) {
         match *self {
             Values::Fixed(..) | Values::Texts(..) => {
-                out.extend_from_slice(&self.plain(page, range).unwrap_or_default())
+                out.extend_from_slice(&self.plain(page, range).unwrap_or_default());
             }
             Values::Deltas(values) => push_deltas(out, &values[range]),
             Values::Booleans(values) => out.extend(
@@ -230,7 +231,7 @@ impl<'f> Part<'f> {
             .set_total_uncompressed_size(signed(uncompressed))
             .set_dictionary_page_offset(values.distinct().map(|_| signed(start)))
             .set_data_page_offset(signed(data_at));
-        let metadata = bounds.fold(metadata, |metadata, bounds| metadata.set_statistics(bounds));
+        let metadata = bounds.fold(metadata, ColumnChunkMetaDataBuilder::set_statistics);
         self.columns.push(metadata.build()?);
         Ok(())
     }

@@ -32,7 +32,7 @@ impl<'c> Periods<'c> {
         let whole = (0..).zip(merged).map(|(number, period)| (Some(key_of(period)), Source::Merged(number)));
         let mut keyed: Vec<(Option<Key<'_>>, Source)> = own.chain(whole).collect();
         // The lists are in order: a stable sort merges them.
-        keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
+        keyed.sort_by_key(|(key, _)| *key);
         let order = keyed.into_iter().map(|(_, source)| source).collect();
         Periods { lists, merged, order }
     }
