@@ -78,6 +78,7 @@ Examples:
   weir run --catalog aws.toml --mapping aws-cur.toml --events cur.csv.gz --format json
   zcat usage.gz | weir run --catalog catalog.toml --events - --customer acme
   weir run --catalog catalog.toml --events august.ndjson --close 2026-09-01 --events september.ndjson")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct RunArgs {
     /// Catalog (TOML): meters, prices, plans, customers
     #[arg(long, value_name = "FILE")]
