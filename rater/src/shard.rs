@@ -10,14 +10,14 @@ mod rate;
 use std::sync::Arc;
 
 use weir_model::event::EventBatch;
-use weir_model::rated::{OpenedBucket, ShardOutput};
+use weir_model::rated::{BucketNumbers, OpenedBucket, OpenedCombo, OpenedStretch, Openings, ShardOutput};
 use weir_model::time::Instant;
 use weir_model::verdict::Verdict;
 
 use crate::at;
 use crate::buckets::{BucketKey, Buckets};
 use crate::close::Allowances;
-use crate::combos::Combos;
+use crate::combos::{Combo, Combos};
 use crate::counters::Counters;
 use crate::event_view::Usage;
 use crate::identities::{Admission, Identities, IdentitiesError, IdentitySettings, IdentityUse};
@@ -53,7 +53,28 @@ pub struct Shard {
     pub(crate) allowances: Arc<Allowances>,
     /// The latest event_time of a usage, with the end of its period: decides what a run closes.
     pub(crate) latest: Option<(Instant, Instant)>,
+    told: Told,
     scratch: Scratch,
+}
+
+/// Which numbers outputs have named. Not a part of snapshots: a name may be told again.
+#[derive(Debug, Default)]
+struct Told {
+    stretches: Named,
+    combos: Named,
+}
+
+#[derive(Debug, Default)]
+struct Named(Vec<bool>);
+
+impl Named {
+    /// Whether the number is named for the first time.
+    fn is_new(&mut self, number: u32) -> bool {
+        if self.0.len() <= at(number) {
+            self.0.resize(at(number).saturating_add(1), false);
+        }
+        self.0.get_mut(at(number)).is_some_and(|named| !std::mem::replace(named, true))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -86,6 +107,7 @@ impl Shard {
             seals: Vec::new(),
             allowances: Arc::default(),
             latest: None,
+            told: Told::default(),
             scratch: Scratch::default(),
             plan,
         }
@@ -112,8 +134,8 @@ impl Shard {
         self.identities.advance(log_time)
     }
 
-    /// Applies a batch of this shard's events; `text` is what the batch's spans point into. Verdicts always, rows and
-    /// opened buckets only with [`Rows::Keep`], are appended to `output`, which the caller has cleared. An error
+    /// Applies a batch of this shard's events; `text` is what the batch's spans point into. Verdicts always, subjects, rows
+    /// and opened buckets only with [`Rows::Keep`], are appended to `output`, which the caller has cleared. An error
     /// is about identities that are not in memory; but for [`IdentitiesError::Full`] the shard is of no use after it.
     pub fn apply(
         &mut self,
@@ -127,6 +149,9 @@ impl Shard {
         self.resolve_subjects(text, batch, &mut scratch);
         self.collect_usages(text, batch, &mut scratch, &mut output.verdicts);
         self.rate_usages(text, batch, &scratch.usages, rate::Sink { rows, output });
+        if rows == Rows::Keep {
+            output.subjects.extend_from_slice(&scratch.subjects);
+        }
         for verdict in &output.verdicts {
             self.counters.count(*verdict);
         }
@@ -182,6 +207,20 @@ impl Shard {
     /// Through when the latest close has sealed.
     pub(crate) fn sealed_through(&self) -> Option<Instant> {
         self.seals.last().copied()
+    }
+
+    /// Names a bucket that was opened, by numbers and by whatever has no name yet.
+    pub(crate) fn tell(&mut self, key: BucketKey, opened: &mut Openings) {
+        let BucketKey { stretch, charge, combo } = key;
+        if self.told.stretches.is_new(stretch) {
+            let OpenedBucket { customer, period, start, .. } = self.describe(key);
+            opened.stretches.push((stretch, OpenedStretch { customer, period, start }));
+        }
+        if self.told.combos.is_new(combo) {
+            let Combo { group, cell } = self.combos.get(combo).clone();
+            opened.combos.push((combo, OpenedCombo { group, cell }));
+        }
+        opened.buckets.push(BucketNumbers { stretch, charge, combo });
     }
 
     /// What a bucket's key stands for, in words.

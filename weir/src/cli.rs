@@ -78,6 +78,7 @@ Examples:
   weir run --catalog aws.toml --mapping aws-cur.toml --events cur.csv.gz --format json
   zcat usage.gz | weir run --catalog catalog.toml --events - --customer acme
   weir run --catalog catalog.toml --events august.ndjson --close 2026-09-01 --events september.ndjson")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct RunArgs {
     /// Catalog (TOML): meters, prices, plans, customers
     #[arg(long, value_name = "FILE")]
@@ -97,6 +98,9 @@ pub struct RunArgs {
     /// Do not archive events and rated rows; totals, invoices and quarantine are still written
     #[arg(long)]
     pub no_archive: bool,
+    /// Do not write documents: the report holds their number and sums, and a run with them makes the same ones
+    #[arg(long, conflicts_with = "customer")]
+    pub no_documents: bool,
     /// Shards; changes nothing about the result
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub shards: u16,

@@ -86,6 +86,7 @@ fn run_args(folder: &Folder) -> Result<RunArgs> {
         out: Some(folder.results()),
         force: false,
         no_archive: false,
+        no_documents: false,
         shards: SHARDS,
         threads: None,
         memory: None,

@@ -6,6 +6,7 @@
 mod documents;
 pub mod intake;
 mod output;
+mod pieces;
 mod pipeline;
 mod progress;
 mod reassembly;
@@ -83,7 +84,7 @@ pub fn execute(args: &RunArgs) -> Result<Outcome> {
     let output = Output::create(args, (&catalog, &sources), &names)?;
     let identities = identity_folder(output.as_ref());
     let memory_bytes = memory_bytes(args)?;
-    let folder = output.as_ref().map(Output::invoices);
+    let folder = output.as_ref().filter(|_| !args.no_documents).map(Output::invoices);
     let mut run = Run {
         decoder: Decoder::new(&catalog, HashKey::FILES, args.shards),
         spread: Spread {
@@ -173,7 +174,7 @@ impl Run<'_> {
     fn finish(
         mut self,
         args: &RunArgs,
-        (catalog, names): (&Catalog, &[String]),
+        (catalog, names): (&Arc<Catalog>, &[String]),
         stopwatch: Stopwatch,
     ) -> Result<Outcome> {
         let mut counters = Counters::default();
@@ -194,12 +195,13 @@ impl Run<'_> {
         }
         report.closes = self.closes.iter().map(ToString::to_string).collect();
         report.closes_after = self.closes_after;
-        summary::fill(&mut report, &close, &self.shards, self.spread.threads)?;
+        let periods = pieces::periods(&close, &self.shards, self.spread.threads)?;
+        summary::fill(&mut report, catalog, (&periods, self.spread.threads))?;
         if let Some(output) = &mut self.output {
             output.close(&sealed, &close)?;
         }
         let several = self.closes.len() > 1;
-        if self.output.is_some() || args.customer.is_some() || several {
+        if self.documents.are_kept() || several {
             self.documents.close(&close, Remember::Nothing, report.invoices)?;
         }
         let (billed, documents) = self.documents.finish()?;
@@ -208,7 +210,10 @@ impl Run<'_> {
         }
         self.identities.remove()?;
         match self.output {
-            Some(output) => output.publish(&close, &mut report, stopwatch)?,
+            Some(mut output) => {
+                output.write_totals(catalog, (&periods, self.spread.threads))?;
+                output.publish(&mut report, stopwatch)?;
+            }
             None => output::stamp(&mut report, stopwatch),
         }
         Ok(Outcome { report, documents })

@@ -154,6 +154,7 @@ fn threads_and_archive_change_nothing() {
     assert_eq!(run(folder, &["--threads", "3", "--out", "three"]), report, "seed {seed}: with archive");
     assert_eq!(run(folder, &["--threads", "1", "--out", "one"]), report, "seed {seed}: with archive, one thread");
     assert_eq!(run(folder, &["--no-archive", "--out", "none"]), report, "seed {seed}: totals only");
+    assert_eq!(run(folder, &["--no-documents", "--out", "bare"]), report, "seed {seed}: without documents");
 
     let (one, three) = (contents(&folder.join("one")), contents(&folder.join("three")));
     assert!(one.len() > 500, "invoices, archive, totals and quarantine are there: {} files", one.len());
@@ -161,6 +162,9 @@ fn threads_and_archive_change_nothing() {
     differing.sort();
     assert_eq!(differing, Vec::<&PathBuf>::new(), "seed {seed}: byte-identical files");
     assert_eq!(one.len(), three.len());
+    let mut documented = one.clone();
+    documented.retain(|name, _| !name.starts_with("invoices"));
+    assert!(documented == contents(&folder.join("bare")), "seed {seed}: documents change nothing else");
 
     let mut small = run(folder, &["--memory", "4MiB", "--out", "small"]);
     for on_disk in ["identity_runs_max", "identity_bytes_written"] {

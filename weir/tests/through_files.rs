@@ -60,6 +60,7 @@ fn written(case: &Case, way: &Way, folder: &Path) -> RunArgs {
         out: Some(folder.join("out")),
         force: false,
         no_archive: false,
+        no_documents: false,
         shards: way.shards,
         threads: Some(way.threads),
         memory: None,

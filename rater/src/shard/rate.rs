@@ -224,7 +224,7 @@ impl Shard {
             self.buckets.insert(Bucket::new(usage.key, Quantity::ZERO, empty), None)
         };
         if sink.rows == Rows::Keep {
-            sink.output.opened.push(self.describe(usage.key));
+            self.tell(usage.key, &mut sink.output.opened);
         }
         Ok(number)
     }

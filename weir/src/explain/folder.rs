@@ -81,6 +81,12 @@ impl Documents {
     /// Finds a document and all others of its customer.
     pub fn find(folder: &Path, number: &str) -> Result<Documents> {
         let path = folder.join("invoices").join("invoices.ndjson");
+        if !path.is_file() {
+            let shown = folder.display();
+            return Err(invalid(format!(
+                "{shown} holds no documents: run again without --no-documents to explain them"
+            )));
+        }
         let has_number = |head: &Head| head.number.as_deref() == Some(number);
         let customer = heads(&path, number)?.into_iter().map(|(head, _)| head).find(has_number);
         let Some(Head { customer: HeadCustomer { id }, .. }) = customer else {

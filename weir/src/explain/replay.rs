@@ -15,7 +15,7 @@ use weir_model::catalog::Catalog;
 use weir_model::event::{Chunk, Span};
 use weir_model::hash::{Fingerprint, HashKey, PayloadDigest};
 use weir_model::number::{Amount, Overflow, Quantity};
-use weir_model::rated::{CustomerPeriod, OpenedBucket, ShardOutput};
+use weir_model::rated::{BucketNames, CustomerPeriod, OpenedBucket, ShardOutput};
 use weir_model::verdict::Verdict;
 use weir_rater::close::{Close, Settled, seal};
 use weir_rater::{RatingPlan, Rows, Shard};
@@ -83,6 +83,7 @@ pub fn replay(catalog: &Arc<Catalog>, log: &Log, events: &[ArchivedEvent], custo
         decoder: Decoder::new(catalog, HashKey::FILES, 1),
         scratch: DecodeScratch::default(),
         shard: Shard::new(0, 1, Arc::clone(&plan)),
+        names: BucketNames::default(),
         replay: Replay {
             documents: Vec::new(),
             periods: Vec::new(),
@@ -134,6 +135,7 @@ struct Stage {
     decoder: Decoder,
     scratch: DecodeScratch,
     shard: Shard,
+    names: BucketNames,
     replay: Replay,
 }
 
@@ -159,7 +161,7 @@ impl Stage {
             self.replay.rows.extend(columns.filter_map(|(((&event, &bucket), &quantity), &amount)| {
                 Some(ReplayedRow { event: event_of(event)?, bucket, quantity, amount })
             }));
-            self.replay.buckets.append(&mut output.opened);
+            self.replay.buckets.extend(self.names.describe(std::mem::take(&mut output.opened)));
         }
         Ok(())
     }

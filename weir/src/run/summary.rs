@@ -1,18 +1,17 @@
 //! The sums over all totals, computed in parallel: no order is needed for them.
 
 use std::collections::BTreeMap;
-use std::thread;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use weir_invoicer::Modified;
 use weir_model::catalog::Catalog;
 use weir_model::currency::Currency;
 use weir_model::number::{Amount, Money};
 use weir_model::rated::CustomerPeriod;
-use weir_rater::Shard;
-use weir_rater::close::Close;
+use weir_rater::close::Periods;
 
 use super::documents::Billed;
+use super::pieces;
 use crate::report::Report;
 
 /// Sums over some customers' periods.
@@ -25,22 +24,15 @@ struct Sums {
 }
 
 /// Fills in what the report says about totals and money.
-pub fn fill(report: &mut Report, close: &Close<'_>, shards: &[Shard], threads: usize) -> Result<()> {
+pub fn fill(report: &mut Report, catalog: &Catalog, (periods, threads): (&Periods<'_>, usize)) -> Result<()> {
     let mut sums = Sums::default();
-    let modified = Modified::of_catalog(close.catalog());
-    for period in close.merged_periods() {
-        sums.add_period((close.catalog(), &modified), period)?;
-    }
-    let per_thread = shards.len().div_ceil(threads).max(1);
-    thread::scope(|scope| {
-        let parts: Vec<_> =
-            shards.chunks(per_thread).map(|shards| scope.spawn(|| sum_shards(close, &modified, shards))).collect();
-        for part in parts {
-            let part = part.join().map_err(|_| anyhow!("internal error: summing totals panicked"))?;
-            sums.add(&part?)?;
-        }
-        anyhow::Ok(())
-    })?;
+    let modified = Modified::of_catalog(catalog);
+    let sum = |range| {
+        let mut sums = Sums::default();
+        periods.visit(range, |period| sums.add_period((catalog, &modified), period))?;
+        Ok(sums)
+    };
+    pieces::in_order(periods, threads, sum, |part| sums.add(&part))?;
     report.amounts = texts(&sums.amounts, Amount::to_string);
     report.invoiced = texts(&sums.invoiced, |money| money.to_decimal_text());
     report.invoices = sums.invoices;
@@ -56,18 +48,6 @@ pub fn bill(report: &mut Report, billed: &Billed) {
 
 fn texts<T>(sums: &BTreeMap<Currency, T>, text: impl Fn(&T) -> String) -> BTreeMap<String, String> {
     sums.iter().map(|(currency, sum)| (currency.to_string(), text(sum))).collect()
-}
-
-fn sum_shards(close: &Close<'_>, modified: &Modified, shards: &[Shard]) -> Result<Sums> {
-    let mut sums = Sums::default();
-    let mut period = CustomerPeriod::empty();
-    for shard in shards {
-        let mut periods = close.shard_periods(shard);
-        while periods.fill(&mut period) {
-            sums.add_period((close.catalog(), modified), &period)?;
-        }
-    }
-    Ok(sums)
 }
 
 impl Sums {
