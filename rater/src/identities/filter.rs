@@ -6,6 +6,7 @@
 //! in the run's order, it needs no index beside it: it says at which rank to look. It is built from records as they stream by.
 #![expect(
     clippy::arithmetic_side_effects,
+    clippy::integer_division,
     reason = "bit positions of a structure whose size is checked when it is made"
 )]
 

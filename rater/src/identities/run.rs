@@ -3,7 +3,11 @@
 //! Format 1, little endian, pages of 4 KiB: a head (magic, version, bytes of a record, run number, number of records), then records of 24
 //! bytes (fingerprint, payload digest), 170 to a page. The last 8 bytes of every page are its XXH3-64, seeded with run and page number, so
 //! that a page in the wrong place is as damaged as a flipped bit.
-#![expect(clippy::arithmetic_side_effects, reason = "page positions of runs below 2^32 records")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::integer_division,
+    reason = "page positions of runs below 2^32 records"
+)]
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 

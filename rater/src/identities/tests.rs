@@ -248,7 +248,6 @@ fn many_spills_and_merges_lose_nothing() {
     assert!(used.memory_bytes_max <= 1 << 20, "{used:?}");
     assert!(used.disk.spilled_bytes > 24 * 250_000 && used.disk.merged_bytes > used.disk.spilled_bytes / 2, "{used:?}");
     assert!(used.disk.runs_max < 16, "{used:?}");
-    println!("{used:?}");
 }
 
 /// A whole life on a small budget: spills, merges, seals, an expired generation.
