@@ -162,7 +162,7 @@ fn threads_and_archive_change_nothing() {
     assert_eq!(differing, Vec::<&PathBuf>::new(), "seed {seed}: byte-identical files");
     assert_eq!(one.len(), three.len());
 
-    let mut small = run(folder, &["--memory", "5MiB", "--out", "small"]);
+    let mut small = run(folder, &["--memory", "6MiB", "--out", "small"]);
     for on_disk in ["identity_runs_max", "identity_bytes_written"] {
         assert_ne!(small[on_disk], 0, "seed {seed}: identities were spilled");
         small[on_disk] = 0.into();
@@ -191,7 +191,7 @@ fn identities_that_cannot_be_kept_end_the_run() {
     let output = Command::new(env!("CARGO_BIN_EXE_weir"))
         .current_dir(folder)
         .env("TMPDIR", folder.join("missing"))
-        .args(["run", "--catalog", "catalog.toml", "--events", "a.ndjson", "b.ndjson", "--memory", "5MiB"])
+        .args(["run", "--catalog", "catalog.toml", "--events", "a.ndjson", "b.ndjson", "--memory", "6MiB"])
         .output()
         .unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
