@@ -19,7 +19,7 @@ use weir_model::event::Chunk;
 use weir_model::hash::HashKey;
 use weir_model::number::{AMOUNT_SCALE, Amount, Quantity};
 use weir_model::price::{CellIdx, Leaf, PerEvent};
-use weir_model::rated::ShardOutput;
+use weir_model::rated::{BucketNames, ShardOutput};
 use weir_model::time::{Instant, Period};
 use weir_rater::{RatingPlan, Rows, Shard};
 
@@ -230,10 +230,11 @@ impl<'c> Tariff<'c> {
         assert_eq!(chunk.rejected, [], "these events are all valid");
         let mut shard = Shard::new(0, 1, Arc::new(RatingPlan::compile(catalog, HashKey::FILES).expect("one charge")));
         let mut output = ShardOutput::default();
-        shard.apply(&chunk.text, &chunk.batches[0], Rows::Keep, &mut output);
+        shard.apply(&chunk.text, &chunk.batches[0], Rows::Keep, &mut output).expect("identities stay in memory");
+        let opened: Vec<_> = BucketNames::default().describe(std::mem::take(&mut output.opened)).collect();
         let mut sums: BTreeMap<CellIdx, Amount> = BTreeMap::new();
         for (bucket, amount) in output.rows.bucket.iter().zip(&output.rows.amount) {
-            let sum = sums.entry(output.opened[*bucket as usize].cell).or_default();
+            let sum = sums.entry(opened[*bucket as usize].cell).or_default();
             *sum = sum.checked_add(*amount).expect("rows sum to an amount");
         }
         let owed = |cell: &Cell| {

@@ -1,7 +1,7 @@
 //! Fills shards with identities under a budget of memory and prints what each costs: `cargo xtask prove identities [N] [SIZE] [DIR]`.
 //!
 //! Identities are a permutation of a counter, so every repeat is known; the outcome is asserted. Rates are per second of processor time,
-//! by stretches of a million identities, beside that of the first stretches, which are all in memory. Files lie below DIR.
+//! by stretches of a million identities, beside that of the first stretch and those before anything is spilled. Files lie below DIR.
 #![allow(clippy::print_stdout, clippy::cast_precision_loss)]
 
 use std::fs;
@@ -60,6 +60,8 @@ struct Proof {
     shards: Vec<Identities>,
     /// The number of the next new identity of each shard.
     next: u64,
+    /// Identities of each shard that are all known.
+    known: u64,
     batch: Batch,
 }
 
@@ -72,7 +74,7 @@ struct Batch {
 impl Proof {
     fn new(folder: &Arc<IdentityFolder>, memory_bytes: u64) -> Proof {
         let shards = (0..SHARDS).map(|shard| Identities::new(folder.settings(shard, SHARDS, memory_bytes)));
-        Proof { shards: shards.collect(), next: 0, batch: Batch::default() }
+        Proof { shards: shards.collect(), next: 0, known: 0, batch: Batch::default() }
     }
 
     /// Admits `count` new identities; the rate of the slowest stretch, relative to that of the first ones.
@@ -85,7 +87,7 @@ impl Proof {
             let cpu_ns = self.admit(STRETCH, 0)? / STRETCH as f64;
             shown_cpu += cpu_ns;
             let is_spilled = self.shards.iter().any(|shard| shard.used().disk.runs_max > 0);
-            if !is_spilled {
+            if !is_spilled || first.is_empty() {
                 first.push(cpu_ns);
             }
             let fresh = first.iter().sum::<f64>() / first.len().max(1) as f64;
@@ -102,6 +104,7 @@ impl Proof {
                 (shown_cpu, clock) = (0.0, Clock::now());
             }
         }
+        self.known = self.next;
         Ok(slowest)
     }
 
@@ -113,7 +116,6 @@ impl Proof {
 
     /// Admits events, of which one in `repeat` is known (0: none); the processor time in nanoseconds.
     fn admit(&mut self, events: u64, repeat: u64) -> Result<f64> {
-        let known = self.next;
         let of_shard = events / u64::from(SHARDS);
         let (mut new, mut expected) = (0, 0);
         let started = cpu_ns()?;
@@ -122,7 +124,8 @@ impl Proof {
                 self.batch.fingerprints.clear();
                 for i in begin..(begin + BATCH).min(of_shard) {
                     let repeats = repeat > 0 && i % repeat == 0;
-                    let number = if repeats { i.wrapping_mul(0x9E37_79B9_7F4A_7C15) % known } else { self.next + i };
+                    let number =
+                        if repeats { i.wrapping_mul(0x9E37_79B9_7F4A_7C15) % self.known } else { self.next + i };
                     self.batch.fingerprints.push(fingerprint(number * u64::from(SHARDS) + shard));
                     expected += u64::from(!repeats);
                 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// What a shard needs at least for its identities.
-pub const SHARD_BYTES_MIN: u64 = 256 << 10;
+pub const SHARD_BYTES_MIN: u64 = 384 << 10;
 /// Taken where the system does not say what is available.
 const UNKNOWN_BYTES: u64 = 2 << 30;
 

@@ -166,7 +166,7 @@ fn threads_and_archive_change_nothing() {
     documented.retain(|name, _| !name.starts_with("invoices"));
     assert!(documented == contents(&folder.join("bare")), "seed {seed}: documents change nothing else");
 
-    let mut small = run(folder, &["--memory", "4MiB", "--out", "small"]);
+    let mut small = run(folder, &["--memory", "6MiB", "--out", "small"]);
     for on_disk in ["identity_runs_max", "identity_bytes_written"] {
         assert_ne!(small[on_disk], 0, "seed {seed}: identities were spilled");
         small[on_disk] = 0.into();
@@ -195,7 +195,7 @@ fn identities_that_cannot_be_kept_end_the_run() {
     let output = Command::new(env!("CARGO_BIN_EXE_weir"))
         .current_dir(folder)
         .env("TMPDIR", folder.join("missing"))
-        .args(["run", "--catalog", "catalog.toml", "--events", "a.ndjson", "b.ndjson", "--memory", "4MiB"])
+        .args(["run", "--catalog", "catalog.toml", "--events", "a.ndjson", "b.ndjson", "--memory", "6MiB"])
         .output()
         .unwrap();
     let error = String::from_utf8_lossy(&output.stderr);

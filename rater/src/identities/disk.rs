@@ -237,7 +237,7 @@ impl Disk {
 
     fn replace(&mut self, replaced: &[u64], merged: Run) -> Result<(), IdentitiesError> {
         let is_replaced = |run: &Run| replaced.contains(&run.number);
-        let Some(generation) = self.generations.iter_mut().find(|generation| generation.runs.iter().any(&is_replaced))
+        let Some(generation) = self.generations.iter_mut().find(|generation| generation.runs.iter().any(is_replaced))
         else {
             unreachable!("a merge ends with its generation");
         };
