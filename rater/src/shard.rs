@@ -5,6 +5,9 @@
 
 mod collect;
 mod rate;
+mod resume;
+
+pub use resume::{Known, KnownBucket, ResumeError};
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -38,6 +38,8 @@ use pipeline::{Rated, Spread};
 use progress::Progress;
 use stages::Stage;
 
+pub(crate) use stages::parse_instant;
+
 /// What a run leaves behind.
 #[derive(Debug)]
 pub struct Outcome {

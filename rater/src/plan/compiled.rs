@@ -7,8 +7,8 @@ use weir_model::catalog::{
     AllowanceScope, Catalog, Charge, Dimension, FilterTerm, Meter, MeterIdx, MidPeriod, Pool, TypeIdx,
 };
 use weir_model::charge::Terms;
-use weir_model::number::{Amount, Quantity};
-use weir_model::price::{CellIdx, Leaf, PerEvent, Price};
+use weir_model::number::{Amount, Exact, Quantity};
+use weir_model::price::{CellIdx, Leaf, PerEvent, Price, Tiers};
 
 use crate::curve::Curve;
 
@@ -23,6 +23,8 @@ pub struct CompiledCharge {
     pub has_schedule: bool,
     /// When a bucket keeps more than one quantity and one amount.
     keeps: Keeps,
+    /// Whether buckets without an extra need no price before their last event: see [`Shard::resume`](crate::Shard::resume).
+    pub is_summed: bool,
     /// Whether its buckets must be looked at together at a close, whoever has them.
     pub settles: bool,
     /// Charges of plans that follow one another share series of one number. `None`: the charge has none.
@@ -94,7 +96,7 @@ impl CompiledCharge {
             .further
             .iter()
             .map(|further| Resource::new(meter(further.meter), (&further.filter, &further.group_by), false));
-        let aggregation = first.aggregation;
+        let (aggregation, allow_negative) = (first.aggregation, meter(charge.meter).allow_negative);
         let quick = |price: &&Price| match price.leaf(CellIdx::ONLY) {
             Some(Leaf::Cumulative(_)) => true,
             Some(Leaf::PerEvent(PerEvent::Unit(_))) => charge.round.is_some(),
@@ -110,6 +112,7 @@ impl CompiledCharge {
         CompiledCharge {
             combo_slots,
             has_schedule: charge.versions.iter().any(|version| version.price.has_schedule()),
+            is_summed: charge.round.is_none() && !allow_negative && leaves().all(fits_at_bounds),
             keeps: if !aggregation.is_additive() || !leaves().all(|price| quick(&price)) || splits || rolls {
                 Keeps::Always
             } else if charge.allowance.is_some() || leaves().any(|price| at_zero(price) != Amount::ZERO) {
@@ -132,6 +135,11 @@ impl CompiledCharge {
             Keeps::InPartialPeriods => partial == Partial::Yes,
             Keeps::Never => false,
         }
+    }
+
+    /// Whether no bucket of a whole period keeps an extra.
+    pub fn is_plain(&self) -> bool {
+        self.keeps != Keeps::Always
     }
 
     /// The curve of a cell's price, if it has one.
@@ -260,6 +268,15 @@ fn cells(charge: &Charge, price: &Price) -> Vec<CompiledCell> {
         CompiledCell { curve, at_zero: at_zero(price), dynamic: matches!(price, Price::Dynamic(_)) }
     };
     price.leaves().into_iter().map(compile).collect()
+}
+
+/// Whether a price is a function of the quantity whose amounts fit wherever one tier ends and the next begins. In between it
+/// rises or falls: what fits at a quantity then fits at every smaller one.
+fn fits_at_bounds(price: &Price) -> bool {
+    let Some(Leaf::Cumulative(price)) = price.leaf(CellIdx::ONLY) else { return false };
+    let fits = |quantity: i128| price.exact(Quantity::from_scaled(quantity)).and_then(Exact::round).is_ok();
+    let bounds = price.tiers().into_iter().flat_map(Tiers::as_slice).filter_map(|tier| tier.up_to);
+    bounds.map(Quantity::scaled).all(|bound| fits(bound) && bound.checked_add(1).is_some_and(fits))
 }
 
 fn at_zero(price: &Price) -> Amount {

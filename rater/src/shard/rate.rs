@@ -63,7 +63,7 @@ impl Shard {
     }
 
     /// Rates one usage. On overflow nothing has changed.
-    fn rate(
+    pub(super) fn rate(
         &mut self,
         plan: &RatingPlan,
         usage: &Usage,
@@ -210,7 +210,7 @@ impl Shard {
     }
 
     /// Opens the bucket of a usage with A(∅) in it.
-    fn open(&mut self, plan: &RatingPlan, usage: &Usage, sink: &mut Sink<'_>) -> Result<u32, Overflow> {
+    pub(super) fn open(&mut self, plan: &RatingPlan, usage: &Usage, sink: &mut Sink<'_>) -> Result<u32, Overflow> {
         let number = if usage.has_extra {
             self.open_with_extra(plan, usage.key)?
         } else {
@@ -269,7 +269,7 @@ impl Shard {
 }
 
 /// A(S) of a bucket that is one quantity and one amount, where there is no curve.
-fn plain_amount(
+pub(super) fn plain_amount(
     charge: &Charge,
     (version, cell): (u32, CellIdx),
     before: Amount,
