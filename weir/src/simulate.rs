@@ -7,6 +7,7 @@ mod archive;
 mod comparison;
 mod engine;
 mod events;
+mod html;
 mod method;
 mod page;
 mod totals;
@@ -39,7 +40,7 @@ pub fn command(args: &SimulateArgs) -> Result<ExitCode> {
     let comparison = simulate(args)?;
     if let Some(path) = &args.html {
         let context = || format!("cannot write {}", path.display());
-        fs::write(path, page::html(&comparison)?).with_context(context)?;
+        fs::write(path, html::html(&comparison)?).with_context(context)?;
     }
     match args.format {
         Format::Table => print!("{}", page::table(&comparison)),

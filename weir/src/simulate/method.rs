@@ -31,6 +31,26 @@ pub enum Method {
     Events,
 }
 
+impl Method {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Totals => "totals",
+            Method::Sums => "sums",
+            Method::Events => "events",
+        }
+    }
+
+    /// What it does, in words.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Method::Totals => "the run's own quantities, priced anew",
+            Method::Sums => "sums over the archived events, priced once",
+            Method::Events => "the archived events, rated again",
+        }
+    }
+}
+
 /// How a charge is computed, and why so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
