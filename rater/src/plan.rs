@@ -128,7 +128,7 @@ impl RatingPlan {
     /// Whether [`Shard::resume`](crate::Shard::resume) only adds up the usage of a charge, but for parts of periods.
     pub fn sums(&self, charge: ChargeIdx) -> bool {
         let (compiled, _) = self.charge(charge);
-        compiled.is_summed && compiled.is_plain()
+        compiled.is_deferred && compiled.is_plain()
     }
 
     /// The charges of a plan that owe P(0) without usage.

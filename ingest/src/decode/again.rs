@@ -5,7 +5,7 @@
 
 use weir_model::catalog::TypeIdx;
 use weir_model::event::{Chunk, Span};
-use weir_model::hash::{Fingerprint, PayloadDigest, RouteHash, shard_of};
+use weir_model::hash::{Fingerprint, RouteHash, shard_of};
 use weir_model::time::Instant;
 
 use super::{DecodeScratch, Decoder, begin_captures, extract, index, made_text, prepare, reject};
@@ -26,9 +26,9 @@ pub struct AcceptedEvent {
     pub subject: Span,
     /// CloudEvents `type`, if the catalog reads it as a value.
     pub type_name: Span,
-    /// CloudEvents `source`; may be absent where no order is asked for.
+    /// CloudEvents `source`; absent together with the id where no order is asked for.
     pub source: Span,
-    /// CloudEvents `id`, likewise.
+    /// CloudEvents `id`.
     pub id: Span,
     /// JSON text; [`Span::ABSENT`] without data.
     pub data: Span,
@@ -40,7 +40,8 @@ impl Decoder {
         self.type_of(name)
     }
 
-    /// Adds accepted events, whose home is the shard of their subject. One whose values this catalog's meters do not take
+    /// Adds accepted events, whose home is the shard of their subject; columns that only rows and digests need stay
+    /// empty. One whose values this catalog's meters do not take
     /// becomes a rejection; data that is no JSON came as `data_base64`, and nothing is read from it.
     pub fn admit_again(
         &self,
@@ -95,16 +96,14 @@ impl Decoder {
             return;
         }
         batch.fingerprint.push(event.fingerprint);
-        batch.payload.push(PayloadDigest::default());
         batch.subject_hash.push(event.subject_hash);
         batch.event_type.push(event.event_type);
         batch.time.push(event.time);
-        batch.position.push(0);
         batch.subject.push(event.subject);
-        batch.source.push(event.source);
-        batch.id.push(event.id);
-        batch.type_name.push(event.type_name);
-        batch.data.push(event.data);
+        if !event.source.is_absent() {
+            batch.source.push(event.source);
+            batch.id.push(event.id);
+        }
         batch.first_value.push(index(first_value));
         batch.first_text.push(index(first_text));
     }

@@ -23,8 +23,8 @@ pub struct CompiledCharge {
     pub has_schedule: bool,
     /// When a bucket keeps more than one quantity and one amount.
     keeps: Keeps,
-    /// Whether buckets without an extra need no price before their last event: see [`Shard::resume`](crate::Shard::resume).
-    pub is_summed: bool,
+    /// Whether buckets need no price before their last event: see [`Shard::resume`](crate::Shard::resume).
+    pub is_deferred: bool,
     /// Whether its buckets must be looked at together at a close, whoever has them.
     pub settles: bool,
     /// Charges of plans that follow one another share series of one number. `None`: the charge has none.
@@ -109,17 +109,24 @@ impl CompiledCharge {
         combo_slots.extend(charge.group_by.iter().map(|dimension| dimension.slot));
         combo_slots.sort_unstable();
         combo_slots.dedup();
+        let keeps = if !aggregation.is_additive() || !leaves().all(|price| quick(&price)) || splits || rolls {
+            Keeps::Always
+        } else if charge.allowance.is_some() || leaves().any(|price| at_zero(price) != Amount::ZERO) {
+            Keeps::InPartialPeriods
+        } else {
+            Keeps::Never
+        };
+        let only_grows =
+            matches!(aggregation, Aggregation::Count | Aggregation::Sum | Aggregation::Max | Aggregation::UniqueCount);
         CompiledCharge {
             combo_slots,
             has_schedule: charge.versions.iter().any(|version| version.price.has_schedule()),
-            is_summed: charge.round.is_none() && !allow_negative && leaves().all(fits_at_bounds),
-            keeps: if !aggregation.is_additive() || !leaves().all(|price| quick(&price)) || splits || rolls {
-                Keeps::Always
-            } else if charge.allowance.is_some() || leaves().any(|price| at_zero(price) != Amount::ZERO) {
-                Keeps::InPartialPeriods
-            } else {
-                Keeps::Never
-            },
+            is_deferred: only_grows
+                && !allow_negative
+                && charge.further.is_empty()
+                && (charge.round.is_none() || keeps == Keeps::Always)
+                && leaves().all(fits_before),
+            keeps,
             settles: shared || charge.pool != Pool::None,
             series: series_of(charge, aggregation, series),
             versions: charge.versions.iter().map(|version| cells(charge, &version.price)).collect(),
@@ -270,10 +277,16 @@ fn cells(charge: &Charge, price: &Price) -> Vec<CompiledCell> {
     price.leaves().into_iter().map(compile).collect()
 }
 
-/// Whether a price is a function of the quantity whose amounts fit wherever one tier ends and the next begins. In between it
-/// rises or falls: what fits at a quantity then fits at every smaller one.
-fn fits_at_bounds(price: &Price) -> bool {
-    let Some(Leaf::Cumulative(price)) = price.leaf(CellIdx::ONLY) else { return false };
+/// Whether an amount that fits has fitted before the last event too, whatever came first. Of a price of the quantity that is so if
+/// amounts fit wherever one tier ends and the next begins: in between they only rise or only fall. Events that are free in
+/// their order are taken back and forth.
+fn fits_before(price: &Price) -> bool {
+    let price = match price.leaf(CellIdx::ONLY) {
+        Some(Leaf::Cumulative(price)) => price,
+        Some(Leaf::PerEvent(PerEvent::Percentage(price))) => return !price.has_free(),
+        Some(Leaf::PerEvent(_)) => return true,
+        _ => return false,
+    };
     let fits = |quantity: i128| price.exact(Quantity::from_scaled(quantity)).and_then(Exact::round).is_ok();
     let bounds = price.tiers().into_iter().flat_map(Tiers::as_slice).filter_map(|tier| tier.up_to);
     bounds.map(Quantity::scaled).all(|bound| fits(bound) && bound.checked_add(1).is_some_and(fits))

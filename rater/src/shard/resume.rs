@@ -2,8 +2,9 @@
 //! buckets at once.
 //!
 //! L4 makes a bucket's amount a function of the set of its events. So where only amounts are asked for and no rows, a bucket
-//! that is one quantity needs no price before its last event: [`Shard::resume`] adds up and [`Shard::price_sums`] prices each
-//! bucket once. Buckets that keep more are rated as in [`Shard::apply`]. Does not own: whether the archive can answer.
+//! needs no price before its last event: [`Shard::resume`] only takes events into their buckets' states, and
+//! [`Shard::price_states`] prices each bucket once. Series, and prices that might not fit before the last event, are rated as in
+//! [`Shard::apply`]. Does not own: whether the archive can answer.
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use super::{Rows, Shard};
 use crate::at;
 use crate::buckets::{Bucket, BucketKey, hash_of};
 use crate::combos::{Combo, NO_COMBO};
-use crate::event_view::EventView;
+use crate::event_view::{EventView, Usage};
 use crate::plan::RatingPlan;
 
 /// What a bucket came to before.
@@ -88,10 +89,10 @@ impl Shard {
             );
             for usage in block {
                 let event = EventView { text, batch, i: at(usage.event) };
-                let taken = if !usage.has_extra && plan.charge(usage.key.charge).0.is_summed {
-                    self.sum(&plan, usage, &mut Sink { rows: Rows::Count, output })
-                } else {
-                    self.rate(&plan, usage, &event, &mut Sink { rows: Rows::Count, output })
+                let mut sink = Sink { rows: Rows::Count, output };
+                let taken = match plan.charge(usage.key.charge).0.is_deferred {
+                    true => self.absorb(&plan, usage, &event, &mut sink),
+                    false => self.rate(&plan, usage, &event, &mut sink),
                 };
                 if taken.is_err() {
                     let at = (output.verdicts.as_mut_slice(), usage.event);
@@ -102,21 +103,29 @@ impl Shard {
         self.scratch = scratch;
     }
 
-    fn sum(
+    /// Takes a usage into its bucket without pricing it.
+    fn absorb(
         &mut self,
         plan: &RatingPlan,
-        usage: &crate::event_view::Usage,
+        usage: &Usage,
+        event: &EventView<'_>,
         sink: &mut Sink<'_>,
     ) -> Result<(), Overflow> {
         let number = match self.buckets.find(usage.key, usage.hash) {
             Some(number) => number,
             None => self.open(plan, usage, sink)?,
         };
-        let bucket = self.buckets.get_mut(number);
-        let quantity = bucket.quantity.checked_add(usage.value)?;
-        bucket.count_events(1)?;
-        bucket.quantity = quantity;
-        Ok(())
+        if !usage.has_extra {
+            let bucket = self.buckets.get_mut(number);
+            bucket.quantity = bucket.quantity.checked_add(usage.value)?;
+            return bucket.count_events(1);
+        }
+        let (compiled, charge) = plan.charge(usage.key.charge);
+        let (bucket, extra) = self.buckets.get_with_extra_mut(number).ok_or(Overflow)?;
+        let rule = Rule { charge, cell: usage.cell, terms: &extra.terms };
+        let observation = event.observation(compiled.first(), usage.value, plan.key());
+        extra.state.absorb(&rule, &extra.frames, &[Some(observation)])?;
+        bucket.count_events(1)
     }
 
     /// Takes in a bucket as a whole.
@@ -156,27 +165,34 @@ impl Shard {
             };
             number
         } else {
-            let amount = amount.map_or_else(|| plain(&plan, key.charge, (known.begins_at, known.cell), quantity), Ok)?;
+            let amount =
+                amount.map_or_else(|| plain(&plan, key.charge, (known.begins_at, known.cell), quantity), Ok)?;
             self.buckets.insert(Bucket::new(key, quantity, amount), None)
         };
         Ok(self.buckets.get_mut(number).count_events(known.events)?)
     }
 
-    /// Prices what was only added up. Fails if an amount does not fit, or would not have fitted before the last event: then
+    /// Prices what was only taken in. Fails if an amount does not fit, or would not have fitted before the last event: then
     /// rating leaves events out, and which ones depends on their order.
-    pub fn price_sums(&mut self) -> Result<(), Overflow> {
+    pub fn price_states(&mut self) -> Result<(), Overflow> {
         let plan = Arc::clone(&self.plan);
         for number in 0..crate::next_index(self.buckets.as_slice().len()) {
             let bucket = *self.buckets.get(number);
             let key = bucket.key();
-            let (compiled, _) = plan.charge(key.charge);
-            let stretch = self.subjects.stretches.get(at(key.stretch)).expect("keys come from this shard");
-            if compiled.has_extra(stretch.partial()) || !compiled.is_summed {
+            let (compiled, charge) = plan.charge(key.charge);
+            if !compiled.is_deferred {
                 continue;
             }
             let cell = self.combos.get(key.combo).cell;
-            let amount = plain(&plan, key.charge, (stretch.active.start, cell), bucket.quantity)?;
-            self.buckets.get_mut(number).amount = amount;
+            let stretch = self.subjects.stretches.get(at(key.stretch)).expect("keys come from this shard");
+            if compiled.has_extra(stretch.partial()) {
+                let (bucket, extra) = self.buckets.get_with_extra_mut(number).ok_or(Overflow)?;
+                let rule = Rule { charge, cell, terms: &extra.terms };
+                bucket.amount = extra.state.amount(&rule, &extra.frames)?;
+            } else {
+                let amount = plain(&plan, key.charge, (stretch.active.start, cell), bucket.quantity)?;
+                self.buckets.get_mut(number).amount = amount;
+            }
         }
         Ok(())
     }

@@ -269,7 +269,10 @@ impl<'a> Rows<'a> {
     }
 
     /// A column of numbers.
-    pub fn numbers<T: ArrowPrimitiveType>(&self, name: &str) -> Result<impl Fn(usize) -> Option<T::Native> + use<'a, T>> {
+    pub fn numbers<T: ArrowPrimitiveType>(
+        &self,
+        name: &str,
+    ) -> Result<impl Fn(usize) -> Option<T::Native> + use<'a, T>> {
         let column = self.column(name)?.as_primitive_opt::<T>();
         let column = column.ok_or_else(|| anyhow!("the column {name} has another type"))?;
         Ok(move |i| column.is_valid(i).then(|| column.value(i)))

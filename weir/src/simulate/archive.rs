@@ -115,6 +115,19 @@ impl Archive {
         self.events.read(columns, (bounds, self.figures.accepted), readers)
     }
 
+    /// Whether a column of the totals has nulls, or may have some.
+    pub fn has_nulls(&self, column: &str) -> Result<bool> {
+        for path in &self.totals.files {
+            let opened = self.totals.open(path)?;
+            let columns = opened.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
+            let mut named = columns.filter(|found| found.column_path().string() == column);
+            if named.any(|found| found.statistics().and_then(Statistics::null_count_opt) != Some(0)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Reads these columns of the totals in the same way. The run's totals with usage are at most all of them.
     pub fn totals<R: Visitor>(&self, columns: &[&str], bounds: &Bounds, readers: Vec<R>) -> Result<Vec<R>> {
         self.totals.read(columns, (bounds, self.figures.totals), readers)
@@ -128,6 +141,10 @@ pub trait Visitor: Send {
 }
 
 impl Table {
+    fn open(&self, path: &Path) -> Result<ArrowReaderMetadata> {
+        open(path, self.name).with_context(|| format!("cannot read {}", path.display()))
+    }
+
     /// `rows_min`: how many rows the report says there are, at least.
     fn read<R: Visitor>(
         &self,
@@ -138,7 +155,7 @@ impl Table {
         let mut slices = Vec::new();
         let mut rows = 0;
         for path in &self.files {
-            let opened = open(path, self.name).with_context(|| format!("cannot read {}", path.display()))?;
+            let opened = self.open(path)?;
             for group in 0..opened.metadata().num_row_groups() {
                 rows += u64::try_from(opened.metadata().row_group(group).num_rows())?;
                 if bounds.may_hold(opened.metadata().row_group(group)) {

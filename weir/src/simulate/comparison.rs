@@ -160,7 +160,7 @@ pub struct Unpriced {
 
 /// By how much amounts change, in per cent: above the first bound, up to and with the second.
 const BANDS: [(&str, Option<i128>, Option<i128>); 10] = [
-    ("-50% or more", None, Some(-50)),
+    ("-50% and below", None, Some(-50)),
     ("-50% to -10%", Some(-50), Some(-10)),
     ("-10% to -1%", Some(-10), Some(-1)),
     ("less than -1%", Some(-1), Some(0)),
@@ -169,7 +169,7 @@ const BANDS: [(&str, Option<i128>, Option<i128>); 10] = [
     ("+10% to +50%", Some(10), Some(50)),
     ("+50% to +100%", Some(50), Some(100)),
     ("+100% to +1000%", Some(100), Some(1000)),
-    ("more than +1000%", Some(1000), None),
+    ("above +1000%", Some(1000), None),
 ];
 const UNCHANGED: &str = "unchanged";
 /// Where unchanged stands among the bands.
@@ -306,10 +306,8 @@ impl CustomerChanges {
                     && high.is_none_or(|high| !exceeds(moved, high))
             })
         };
-        let mut distribution: Vec<Band> = BANDS
-            .iter()
-            .map(|(change, low, high)| Band { change, customers: in_band(*low, *high) })
-            .collect();
+        let mut distribution: Vec<Band> =
+            BANDS.iter().map(|(change, low, high)| Band { change, customers: in_band(*low, *high) }).collect();
         let unchanged = count(&|moved| moved.by == 0);
         distribution.insert(UNCHANGED_AT, Band { change: UNCHANGED, customers: unchanged });
         let from_nothing = count(&|moved| moved.by != 0 && moved.old <= Amount::ZERO);
@@ -352,11 +350,6 @@ impl Change {
         let by = new.checked_sub(old).ok_or(Overflow)?;
         let text = |minor| Money::from_minor(minor, currency).to_decimal_text();
         Ok(Change { old: text(old), new: text(new), difference: text(by), percent: percent(old, by) })
-    }
-
-    /// Whether both figures are the same.
-    pub fn is_none(&self) -> bool {
-        self.old == self.new
     }
 }
 
@@ -415,8 +408,8 @@ mod tests {
     #[test]
     fn every_customer_is_in_one_band() {
         let cases = [
-            (100, 40, "-50% or more"),
-            (100, 50, "-50% or more"),
+            (100, 40, "-50% and below"),
+            (100, 50, "-50% and below"),
             (1000, 501, "-50% to -10%"),
             (100, 90, "-50% to -10%"),
             (1000, 901, "-10% to -1%"),
@@ -429,13 +422,12 @@ mod tests {
             (100, 111, "+10% to +50%"),
             (100, 200, "+50% to +100%"),
             (100, 1100, "+100% to +1000%"),
-            (100, 1101, "more than +1000%"),
+            (100, 1101, "above +1000%"),
             (0, 1, "from nothing"),
             (10_i128.pow(37), 3 * 10_i128.pow(37), "+100% to +1000%"),
         ];
         for (old, new, expected) in cases {
-            let moved =
-                Move { customer: "a", old: amount(old), new: amount(new), by: new - old, invoiced: (0, 0) };
+            let moved = Move { customer: "a", old: amount(old), new: amount(new), by: new - old, invoiced: (0, 0) };
             let changes = CustomerChanges::of(vec![moved], Currency::parse("USD").unwrap(), 3).unwrap();
             let bands: Vec<&str> =
                 changes.distribution.iter().filter(|band| band.customers > 0).map(|band| band.change).collect();

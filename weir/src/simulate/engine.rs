@@ -3,12 +3,12 @@
 //! Known buckets and events go into fresh shards, which are closed where the run closed; model, rater and invoicer decide
 //! about money, as they did in the run. Owns: threads, and what is summed up for whom.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use anyhow::{Result, anyhow};
-use weir_model::catalog::{Catalog, ChargeIdx, TypeIdx};
+use weir_model::catalog::{Catalog, ChargeIdx};
 use weir_model::currency::Currency;
 use weir_model::hash::HashKey;
 use weir_model::number::{Amount, Money, Overflow, Quantity};
@@ -19,7 +19,7 @@ use weir_rater::close::{Close, Settled, seal};
 use weir_rater::{Counters, RatingPlan, Shard};
 
 use super::archive::Archive;
-use super::events::{EventRows, Selection};
+use super::events::{EventRows, Selection, Types};
 use super::method::{Choice, Method};
 use super::totals;
 use crate::failure::invalid;
@@ -101,7 +101,7 @@ impl Engine<'_> {
             }
             files = close.files_before;
             let mut closing: Vec<Shard> = into_shards(shards);
-            spread(&mut closing, self.threads, |shard| shard.price_sums().map_err(too_large))?;
+            spread(&mut closing, self.threads, |shard| shard.price_states().map_err(too_large))?;
             seal(&mut closing, &plan, close.through).map_err(too_large)?;
             let closed = Close::new(&closing, Arc::clone(&plan), close.through, settled).map_err(too_large)?;
             if number + 1 == self.archive.log.closes.len() {
@@ -147,7 +147,7 @@ impl Engine<'_> {
 
     /// The event types that are to be read: while nothing has changed about who has which plan, those of charges that are
     /// not known from totals.
-    fn routed_types(&self) -> BTreeSet<TypeIdx> {
+    fn routed_types(&self) -> Types {
         if !self.has_known() {
             return self.all_types();
         }
@@ -155,13 +155,13 @@ impl Engine<'_> {
         let unknown = charges.filter(|(index, _)| self.method(*index) != Method::Totals).map(|(_, charge)| charge);
         let meters = unknown
             .flat_map(|charge| std::iter::once(charge.meter).chain(charge.further.iter().map(|further| further.meter)));
-        meters.filter_map(|meter| self.catalog.meters.get(meter.at())).map(|meter| meter.event_type).collect()
+        let meters = meters.filter_map(|meter| self.catalog.meters.get(meter.at()));
+        Types::only(meters.map(|meter| meter.event_type))
     }
 
     /// All event types, and those that no meter reads.
-    fn all_types(&self) -> BTreeSet<TypeIdx> {
-        let known = (0_u32..).zip(&self.catalog.event_types).map(|(number, _)| TypeIdx(number));
-        known.chain([TypeIdx::UNKNOWN]).collect()
+    fn all_types(&self) -> Types {
+        Types::all(self.catalog.event_types.len())
     }
 
     fn has_known(&self) -> bool {
@@ -183,9 +183,10 @@ impl Engine<'_> {
                 return Err(too_large(Overflow));
             }
             let text = |quantity: Quantity| quantity.to_text(meter.map(|meter| meter.scale).unwrap_or_default());
-            rated
-                .unpriced
-                .insert((reason.code(), meter.map(|meter| meter.name.clone())), (usage.count, usage.quantity.map(text)));
+            rated.unpriced.insert(
+                (reason.code(), meter.map(|meter| meter.name.clone())),
+                (usage.count, usage.quantity.map(text)),
+            );
         }
         Ok(())
     }
@@ -200,8 +201,7 @@ impl Engine<'_> {
         }
         let plan = Arc::new(self.compile()?.without(|charge| self.method(charge) != Method::Totals));
         let shards = self.shards(&plan);
-        let selection =
-            Selection { verdict: Some(UNPRICED), types: self.all_types(), ..self.selection(0..usize::MAX) };
+        let selection = Selection { verdict: Some(UNPRICED), types: self.all_types(), ..self.selection(0..usize::MAX) };
         EventRows { engine: self, selection }.resume(&shards)?;
         let mut counters = Counters::default();
         into_shards(shards).iter().for_each(|shard| counters.add(shard.counters()));
@@ -376,7 +376,8 @@ fn spread(shards: &mut [Shard], threads: usize, work: impl Fn(&mut Shard) -> Res
     })
 }
 
-fn too_large(error: Overflow) -> anyhow::Error {
+/// Some usage has no figure under the catalog.
+pub fn too_large(error: Overflow) -> anyhow::Error {
     invalid(format!(
         "{error}: under this catalog some usage has no figure that fits, and which events a run would leave out for it depends \
          on their order; look for a price that is far too large, or use weir run on the original files"

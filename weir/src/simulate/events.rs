@@ -35,8 +35,41 @@ pub struct Selection {
     pub instants: Range<i64>,
     /// Those with this verdict in the run; `None`: with any.
     pub verdict: Option<&'static str>,
-    /// Those of types that the catalog gives these numbers.
-    pub types: BTreeSet<TypeIdx>,
+    /// Those of these types.
+    pub types: Types,
+}
+
+/// A set of event types.
+#[derive(Debug, Clone)]
+pub struct Types {
+    /// By number.
+    known: Vec<bool>,
+    /// Whether types that no meter reads are among them.
+    unknown: bool,
+}
+
+impl Types {
+    /// All of a catalog's, and those that no meter reads.
+    pub fn all(count: usize) -> Types {
+        Types { known: vec![true; count], unknown: true }
+    }
+
+    /// Only these of a catalog's.
+    pub fn only(types: impl Iterator<Item = TypeIdx>) -> Types {
+        let mut known = Vec::new();
+        for event_type in types {
+            known.resize(known.len().max(event_type.at() + 1), false);
+            known[event_type.at()] = true;
+        }
+        Types { known, unknown: false }
+    }
+
+    fn has(&self, event_type: TypeIdx) -> bool {
+        match event_type {
+            TypeIdx::UNKNOWN => self.unknown,
+            known => self.known.get(known.at()).copied().unwrap_or(false),
+        }
+    }
 }
 
 /// The events of an archive, to be rated under a plan.
@@ -55,10 +88,8 @@ impl EventRows<'_> {
         let Selection { subjects, instants, verdict, .. } = &self.selection;
         let subjects = subjects.iter().map(|subjects| ("subject", subjects.iter().cloned().collect()));
         let verdict = verdict.iter().map(|verdict| ("verdict", vec![(*verdict).to_owned()]));
-        let bounds = Bounds {
-            texts: subjects.chain(verdict).collect(),
-            instants: Some(("event_time", instants.clone())),
-        };
+        let bounds =
+            Bounds { texts: subjects.chain(verdict).collect(), instants: Some(("event_time", instants.clone())) };
         let numbers = u16::try_from(shards.len())?;
         let decoder = Decoder::new(catalog, HashKey::FILES, numbers);
         let reader = |first| Reader {
@@ -85,9 +116,7 @@ impl EventRows<'_> {
         let choices = catalog.charges.iter().zip(self.engine.choices);
         let has_order = |charge: &Charge| {
             let meter = catalog.meters.get(charge.meter.at());
-            let free = |price: &weir_model::price::Price| {
-                matches!(price.leaf(CellIdx::ONLY), Some(Leaf::PerEvent(PerEvent::Percentage(price))) if price.has_free())
-            };
+            let free = |price: &weir_model::price::Price| matches!(price.leaf(CellIdx::ONLY), Some(Leaf::PerEvent(PerEvent::Percentage(price))) if price.has_free());
             meter.is_none_or(|meter| meter.aggregation == Aggregation::Latest || meter.aggregation.has_series())
                 || !charge.further.is_empty()
                 || charge.versions.iter().any(|version| version.price.leaves().into_iter().any(free))
@@ -144,9 +173,10 @@ impl Reader<'_> {
         let Selection { files, subjects: wanted, instants, verdict, types: wanted_types } = &self.rows.selection;
         let rows = Rows(batch);
         let text = &mut self.chunk.text;
-        let types = Types::of(self.decoder, &rows.texts("type")?);
+        let types = RowTypes::of(self.decoder, &rows.texts("type")?);
         let type_names = TextSpans::of(batch, "type", text)?;
-        let times = batch.column_by_name("event_time").and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
+        let times =
+            batch.column_by_name("event_time").and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
         let times = times.ok_or_else(|| anyhow!("the column event_time has another type"))?.values();
         let (data, source, id) = (
             TextSpans::of(batch, "data", text)?,
@@ -155,20 +185,26 @@ impl Reader<'_> {
         );
         let fingerprint = batch.column_by_name("fingerprint").map(|_| rows.hashes("fingerprint")).transpose()?;
         let file = files.as_ref().map(|files| Ok::<_, anyhow::Error>((files, rows.texts("file")?))).transpose()?;
-        let verdict = verdict.as_ref().map(|verdict| Ok::<_, anyhow::Error>((verdict, rows.texts("verdict")?))).transpose()?;
+        let verdict =
+            verdict.as_ref().map(|verdict| Ok::<_, anyhow::Error>((verdict, rows.texts("verdict")?))).transpose()?;
         let subject = rows.texts("subject")?;
         self.subjects.begin(&subject);
         let mut last: Option<(&str, RouteHash, Span)> = None;
+        let mut last_file: Option<(&str, bool)> = None;
         for i in 0..batch.num_rows() {
             let time = times.get(i).copied().unwrap_or_default();
             let event_type = types.get(i);
-            if !instants.contains(&time) || !wanted_types.contains(&event_type) {
+            if !instants.contains(&time) || !wanted_types.has(event_type) {
                 continue;
             }
-            if let Some((files, names)) = &file
-                && !files.contains(&self.rows.engine.archive.log.number_of(names.required(i)?)?)
-            {
-                continue;
+            if let Some((files, names)) = &file {
+                let name = names.required(i)?;
+                if last_file.is_none_or(|(known, _)| known != name) {
+                    last_file = Some((name, files.contains(&self.rows.engine.archive.log.number_of(name)?)));
+                }
+                if last_file.is_some_and(|(_, is_wanted)| !is_wanted) {
+                    continue;
+                }
             }
             if let Some((verdict, verdicts)) = &verdict
                 && verdicts.get(i) != Some(**verdict)
@@ -203,30 +239,30 @@ impl Reader<'_> {
 }
 
 /// The catalog's types of a batch's rows.
-enum Types<'b> {
+enum RowTypes<'b> {
     /// By key of the dictionary.
     Dictionary(&'b [i32], Vec<TypeIdx>),
     /// By row.
     Plain(Vec<TypeIdx>),
 }
 
-impl<'b> Types<'b> {
-    fn of(decoder: &Decoder, texts: &Texts<'b>) -> Types<'b> {
+impl<'b> RowTypes<'b> {
+    fn of(decoder: &Decoder, texts: &Texts<'b>) -> RowTypes<'b> {
         let type_of = |name: Option<&str>| decoder.event_type(name.unwrap_or_default().as_bytes());
         match texts {
             Texts::Dictionary(keys, values) => {
-                Types::Dictionary(keys.keys().values(), values.iter().map(type_of).collect())
+                RowTypes::Dictionary(keys.keys().values(), values.iter().map(type_of).collect())
             }
-            Texts::Plain(values) => Types::Plain(values.iter().map(type_of).collect()),
+            Texts::Plain(values) => RowTypes::Plain(values.iter().map(type_of).collect()),
         }
     }
 
     fn get(&self, i: usize) -> TypeIdx {
         let found = match self {
-            Types::Dictionary(keys, types) => {
+            RowTypes::Dictionary(keys, types) => {
                 keys.get(i).and_then(|key| types.get(usize::try_from(*key).unwrap_or(usize::MAX)))
             }
-            Types::Plain(types) => types.get(i),
+            RowTypes::Plain(types) => types.get(i),
         };
         found.copied().unwrap_or(TypeIdx::UNKNOWN)
     }
@@ -243,7 +279,8 @@ impl Subjects {
     /// Forgets the hashes of another dictionary.
     fn begin(&mut self, texts: &Texts<'_>) {
         let Texts::Dictionary(_, values) = texts else { return };
-        let is_same = |known: &StringArray| known.values().as_ptr() == values.values().as_ptr() && known.len() == values.len();
+        let is_same =
+            |known: &StringArray| known.values().as_ptr() == values.values().as_ptr() && known.len() == values.len();
         if !self.values.as_ref().is_some_and(is_same) {
             self.values = Some((*values).clone());
             self.hashes.clear();

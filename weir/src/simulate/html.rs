@@ -1,7 +1,7 @@
 //! A simulation as one HTML page that needs nothing else: styles and charts are inside, nothing is fetched, and it reads in
 //! light and dark.
 //!
-//! Owns: how long bars are. The template (templates/simulation.html) escapes every value.
+//! Owns: how long bars are, and that amounts have two decimals here. The template (templates/simulation.html) escapes every value.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,10 @@ use super::comparison::{Change, Comparison, CustomerChange, CustomerChanges};
 use super::method::Method;
 use super::page;
 use crate::explain::trimmed;
+use crate::table::grouped;
 
+/// A hundredth at the scale of amounts.
+const CENT: i128 = 10_i128.pow(16);
 /// Charges with a bar; the table of the command line names more, JSON and CSV all.
 const CHARGES_MAX: usize = 25;
 
@@ -82,12 +85,12 @@ impl Page<'_> {
             let most = amounts.map(|amount| magnitude(amount)).max().unwrap_or(0);
             let row = |charge: &super::comparison::ChargeChange| ChargeRow {
                 name: format!("{} / {}", charge.plan, charge.charge),
-                old: page::amount(&charge.change.old),
-                new: page::amount(&charge.change.new),
+                old: self.money(&charge.change.old),
+                new: self.money(&charge.change.new),
                 old_width: width(magnitude(&charge.change.old), most),
                 new_width: width(magnitude(&charge.change.new), most),
-                difference: page::signed(&charge.change.difference),
-                percent: charge.change.percent.as_deref().map(page::signed).unwrap_or_default(),
+                difference: self.signed(&charge.change.difference),
+                percent: self.percent(&charge.change),
                 class: self.direction(&charge.change),
                 computed_from: charge.computed_from.map_or("gone", Method::name),
             };
@@ -117,13 +120,32 @@ impl Page<'_> {
         page::count(*count)
     }
 
-    fn money(&self, text: &str) -> String {
+    fn exact(&self, text: &str) -> String {
         page::amount(text)
     }
 
-    fn signed(&self, text: &str) -> String {
-        page::signed(text)
+    fn money(&self, text: &str) -> String {
+        grouped(&rounded(text))
     }
+
+    fn signed(&self, text: &str) -> String {
+        page::with_sign(&rounded(text))
+    }
+
+    fn percent(&self, change: &Change) -> String {
+        change.percent.as_deref().map(page::with_sign).unwrap_or_default()
+    }
+}
+
+/// An amount with two decimals, half away from zero: for the eye.
+fn rounded(amount: &str) -> String {
+    let decimal = Decimal::parse(amount.as_bytes());
+    let scaled = decimal.and_then(|decimal| decimal.at_scale(AMOUNT_SCALE)).unwrap_or(0);
+    let hundredths = scaled / (CENT / 2);
+    let hundredths = (hundredths + hundredths.signum()) / 2;
+    let digits = hundredths.unsigned_abs();
+    let sign = if hundredths < 0 { "-" } else { "" };
+    format!("{sign}{}.{:02}", digits / 100, digits % 100)
 }
 
 /// An amount's size at its scale: its bar's length, whatever its sign.
@@ -138,4 +160,38 @@ fn width(part: u128, most: u128) -> String {
     }
     let permille = part.checked_mul(1000).map_or_else(|| part / (most / 1000).max(1), |product| product / most).max(3);
     format!("{}.{}", permille / 10, permille % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_for_the_eye() {
+        for (amount, expected) in [
+            ("0", "0.00"),
+            ("12", "12.00"),
+            ("0.005", "0.01"),
+            ("0.0049999", "0.00"),
+            ("-0.005", "-0.01"),
+            ("-1.994", "-1.99"),
+            ("99999999999999999999.999", "100000000000000000000.00"),
+        ] {
+            assert_eq!(rounded(amount), expected, "{amount}");
+        }
+    }
+
+    #[test]
+    fn bars_are_as_long_as_their_part() {
+        for (part, most, expected) in [
+            (0, 0, "0"),
+            (0, 9, "0"),
+            (9, 9, "100.0"),
+            (1, 3, "33.3"),
+            (1, 1_000_000, "0.3"),
+            (u128::MAX, u128::MAX, "100.0"),
+        ] {
+            assert_eq!(width(part, most), expected, "{part} of {most}");
+        }
+    }
 }

@@ -141,9 +141,10 @@ impl Catalogs<'_> {
         if !is_same_catalog && Counted::of(self.old, before, old_meter) != Counted::of(self.new, charge, meter) {
             return Err("the meter, the filter or the groups have changed");
         }
-        let lost = archive.figures.unpriced_usage.iter().any(|lost| {
-            lost.reason == "overflow" && lost.meter.as_deref().is_none_or(|name| name == old_meter.name)
-        });
+        let lost =
+            archive.figures.unpriced_usage.iter().any(|lost| {
+                lost.reason == "overflow" && lost.meter.as_deref().is_none_or(|name| name == old_meter.name)
+            });
         if lost {
             return Err("the run left out usage that did not fit");
         }
@@ -178,7 +179,8 @@ impl Catalogs<'_> {
                 "the folder holds no events, and this catalog asks for more than its totals; run again without --no-archive",
             ));
         }
-        if let Some(path) = paths(self.new).find(|path| path.0.first().is_none_or(|name| !KEPT.contains(&name.as_str())))
+        if let Some(path) =
+            paths(self.new).find(|path| path.0.first().is_none_or(|name| !KEPT.contains(&name.as_str())))
         {
             return Err(invalid(format!(
                 "the catalog reads the attribute {path}, which the archive does not keep; use weir run on the original files"
@@ -220,7 +222,8 @@ pub type PlanKey = (String, Option<String>);
 impl Party {
     fn of(catalog: &Catalog, customer: &Customer) -> Party {
         let first = customer.plan.map(|plan| (i64::MIN, plan_key(catalog, plan)));
-        let later = customer.changes.iter().map(|change| (change.effective_at.micros(), plan_key(catalog, change.plan)));
+        let later =
+            customer.changes.iter().map(|change| (change.effective_at.micros(), plan_key(catalog, change.plan)));
         Party {
             subjects: customer.subjects.iter().cloned().collect(),
             dates: (customer.starts_on, customer.ends_on),
@@ -329,8 +332,7 @@ pub fn cell_text(price: &Price, cell: CellIdx) -> String {
         CellPart::Window(window) => Some(("window".to_owned(), window.unwrap_or_default())),
     });
     let quoted = |text: String| serde_json::Value::from(text).to_string();
-    let members: Vec<String> =
-        members.map(|(name, value)| format!("{}:{}", quoted(name), quoted(value))).collect();
+    let members: Vec<String> = members.map(|(name, value)| format!("{}:{}", quoted(name), quoted(value))).collect();
     format!("{{{}}}", members.join(","))
 }
 
@@ -358,8 +360,7 @@ fn leaves(charge: &Charge) -> impl Iterator<Item = &Price> {
 }
 
 fn is_cumulative(charge: &Charge) -> bool {
-    charge.round.is_none()
-        && leaves(charge).all(|price| matches!(price.leaf(CellIdx::ONLY), Some(Leaf::Cumulative(_))))
+    charge.round.is_none() && leaves(charge).all(|price| matches!(price.leaf(CellIdx::ONLY), Some(Leaf::Cumulative(_))))
 }
 
 fn asks_amounts(charge: &Charge) -> bool {

@@ -37,7 +37,10 @@ pub fn table(comparison: &Comparison) -> String {
     reasons(charges).iter().for_each(|reason| text.push_str(&format!("  {reason}\n")));
     let mut rows = vec![head("by meter", &[])];
     rows.extend(
-        meters.iter().take(ROWS_MAX).map(|meter| row(format!("{} {}", meter.meter, meter.currency), &meter.change, &[])),
+        meters
+            .iter()
+            .take(ROWS_MAX)
+            .map(|meter| row(format!("{} {}", meter.meter, meter.currency), &meter.change, &[])),
     );
     push_block(&mut text, &rows, meters.len());
     for (currency, customers) in &comparison.customers {
@@ -80,13 +83,19 @@ pub fn count(count: u64) -> String {
 }
 
 /// A difference with its sign.
-pub fn signed(difference: &str) -> String {
-    let text = amount(difference);
-    if text == "0" || text.starts_with('-') { text } else { format!("+{text}") }
+fn signed(difference: &str) -> String {
+    with_sign(trimmed(difference))
+}
+
+/// A figure with its sign, grouped.
+pub fn with_sign(figure: &str) -> String {
+    let text = grouped(figure);
+    let is_zero = text.bytes().all(|byte| matches!(byte, b'0' | b'.'));
+    if is_zero || text.starts_with('-') { text } else { format!("+{text}") }
 }
 
 fn percent(change: &Change) -> String {
-    change.percent.as_deref().map(signed).unwrap_or_default()
+    change.percent.as_deref().map(with_sign).unwrap_or_default()
 }
 
 fn computed_from(charge: &ChargeChange) -> String {
@@ -143,7 +152,8 @@ fn customers_block(currency: &str, customers: &CustomerChanges) -> String {
 fn losses(comparison: &Comparison) -> String {
     let mut text = String::new();
     if !comparison.unpriced_usage.is_empty() {
-        let head = ["unpriced under the other catalog (lost revenue)", "events", "quantity"].map(str::to_owned).to_vec();
+        let head =
+            ["unpriced under the other catalog (lost revenue)", "events", "quantity"].map(str::to_owned).to_vec();
         let rows = comparison.unpriced_usage.iter().map(|unpriced| {
             let quantity = unpriced.quantity.as_deref().map_or("does not fit".to_owned(), grouped);
             let meter = unpriced.meter.as_deref().unwrap_or("no meter");
@@ -161,7 +171,8 @@ fn losses(comparison: &Comparison) -> String {
 
 /// For spreadsheets: one figure a record, told apart by `kind`.
 pub fn csv(comparison: &Comparison) -> String {
-    let mut text = String::from("kind,currency,plan,charge,meter,customer,old,new,difference,percent,computed_from,count\n");
+    let mut text =
+        String::from("kind,currency,plan,charge,meter,customer,old,new,difference,percent,computed_from,count\n");
     let mut record = |kind: &str, names: [&str; 5], change: Option<&Change>, last: [&str; 2]| {
         let figures = change.map(|change| {
             let percent = change.percent.as_deref().unwrap_or_default();
@@ -189,7 +200,12 @@ pub fn csv(comparison: &Comparison) -> String {
         for (kind, movers) in [("most_up", &customers.most_up), ("most_down", &customers.most_down)] {
             for mover in movers {
                 record(kind, [currency, "", "", "", &mover.customer], Some(&mover.change), ["", ""]);
-                record(&format!("{kind}_invoiced"), [currency, "", "", "", &mover.customer], Some(&mover.invoiced), ["", ""]);
+                record(
+                    &format!("{kind}_invoiced"),
+                    [currency, "", "", "", &mover.customer],
+                    Some(&mover.invoiced),
+                    ["", ""],
+                );
             }
         }
     }

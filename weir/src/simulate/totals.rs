@@ -15,23 +15,15 @@ use weir_model::time::Instant;
 use weir_rater::{Known, KnownBucket, ResumeError, Shard};
 
 use super::archive::{Bounds, Visitor};
-use super::engine::{Engine, lock};
+use super::engine::{Engine, lock, too_large};
 use super::method::{Method, cell_text};
 use crate::explain::archive::{Rows, Texts, required};
 
-const COLUMNS: [&str; 11] = [
-    "customer",
-    "plan",
-    "charge",
-    "group",
-    "cell",
-    "period_start",
-    "segment_start",
-    "quantity",
-    "quantity_text",
-    "events",
-    "amount",
-];
+const COLUMNS: [&str; 8] = ["customer", "plan", "charge", "group", "cell", "segment_start", "quantity", "events"];
+/// Read where some charge has not changed.
+const AMOUNT: &str = "amount";
+/// Read where some quantity is beyond its column.
+const QUANTITY_TEXT: &str = "quantity_text";
 
 /// Takes in the buckets of all charges that are computed from totals.
 pub fn resume(engine: &Engine<'_>, shards: &[Mutex<Shard>]) -> Result<()> {
@@ -41,7 +33,10 @@ pub fn resume(engine: &Engine<'_>, shards: &[Mutex<Shard>]) -> Result<()> {
     let bounds = Bounds { texts, instants: None };
     let reader = || Reader { engine, shards, names: &names, members: &members, cells: HashMap::new() };
     let readers = (0..engine.threads).map(|_| reader()).collect();
-    engine.archive.totals(&COLUMNS, &bounds, readers)?;
+    let mut columns = Vec::from(COLUMNS);
+    columns.extend(engine.choices.iter().any(|choice| choice.is_unchanged).then_some(AMOUNT));
+    columns.extend(engine.archive.has_nulls("quantity")?.then_some(QUANTITY_TEXT));
+    engine.archive.totals(&columns, &bounds, readers)?;
     Ok(())
 }
 
@@ -90,7 +85,7 @@ struct Columns<'b> {
     charge: Texts<'b>,
     group: Texts<'b>,
     cell: Texts<'b>,
-    quantity_text: Texts<'b>,
+    quantity_text: Option<Texts<'b>>,
 }
 
 /// A customer as the rows before had it.
@@ -104,17 +99,18 @@ struct Party<'b> {
 impl Visitor for Reader<'_> {
     fn visit(&mut self, batch: &RecordBatch) -> Result<()> {
         let rows = Rows(batch);
+        let optional = |name| batch.column_by_name(name).map(|_| name);
         let columns = Columns {
             customer: rows.texts("customer")?,
             plan: rows.texts("plan")?,
             charge: rows.texts("charge")?,
             group: rows.texts("group")?,
             cell: rows.texts("cell")?,
-            quantity_text: rows.texts("quantity_text")?,
+            quantity_text: optional(QUANTITY_TEXT).map(|name| rows.texts(name)).transpose()?,
         };
         let begins_at = rows.numbers::<TimestampMicrosecondType>("segment_start")?;
-        let (quantity, amount) =
-            (rows.numbers::<Decimal128Type>("quantity")?, rows.numbers::<Decimal128Type>("amount")?);
+        let quantity = rows.numbers::<Decimal128Type>("quantity")?;
+        let amount = optional(AMOUNT).map(|name| rows.numbers::<Decimal128Type>(name)).transpose()?;
         let events = rows.numbers::<UInt64Type>("events")?;
         let mut party = Party::default();
         for i in 0..batch.num_rows() {
@@ -137,10 +133,14 @@ impl Visitor for Reader<'_> {
             let rules = catalog.charges.get(index.at()).ok_or_else(|| anyhow!("there is no such charge"))?;
             let groups = columns.group.get(i).map(|text| group_values(rules, text)).transpose()?.unwrap_or_default();
             let group: Vec<&str> = groups.iter().map(String::as_str).collect();
-            let quantity = self.quantity(index, quantity(i), columns.quantity_text.required(i)?)?;
+            let quantity =
+                self.quantity(index, quantity(i), columns.quantity_text.as_ref().and_then(|text| text.get(i)))?;
             let is_unchanged = self.engine.choices.get(index.at()).is_some_and(|choice| choice.is_unchanged);
             let known = match is_unchanged {
-                true => Known::Amount(quantity, Amount::from_scaled(required(amount(i))?)?),
+                true => Known::Amount(
+                    quantity,
+                    Amount::from_scaled(required(amount.as_ref().and_then(|amount| amount(i)))?)?,
+                ),
                 false => Known::Quantity(quantity),
             };
             let bucket = KnownBucket {
@@ -153,7 +153,10 @@ impl Visitor for Reader<'_> {
                 known,
                 events,
             };
-            self.take(&bucket).map_err(|error| anyhow!("the total of {customer} at {}: {error}", name.2))?;
+            self.take(&bucket).map_err(|error| match error {
+                ResumeError::Overflow(overflow) => too_large(overflow),
+                error => anyhow!("the archive is damaged: the total of {customer} at {}: {error}", name.2),
+            })?;
         }
         Ok(())
     }
@@ -173,18 +176,20 @@ impl Reader<'_> {
     }
 
     /// The quantity at its meter's scale.
-    fn quantity(&self, charge: ChargeIdx, finest: Option<i128>, text: &str) -> Result<Quantity> {
+    fn quantity(&self, charge: ChargeIdx, finest: Option<i128>, text: Option<&str>) -> Result<Quantity> {
         let catalog = self.engine.catalog;
         let meter = catalog.charges.get(charge.at()).and_then(|charge| catalog.meters.get(charge.meter.at()));
         let scale = meter.map(|meter| meter.scale).unwrap_or_default();
-        let scaled = match finest {
-            Some(finest) => narrowed(finest, scale),
-            None => Decimal::parse(text.as_bytes()).and_then(|decimal| decimal.at_scale(scale.decimals())).ok(),
+        let parse = |text: &str| Decimal::parse(text.as_bytes()).and_then(|decimal| decimal.at_scale(scale.decimals()));
+        let scaled = match (finest, text) {
+            (Some(finest), _) => narrowed(finest, scale),
+            // A capacity's resources have no quantity together; their amount stands.
+            (None, Some(text)) if text.contains('=') => Some(0),
+            (None, text) => text.and_then(|text| parse(text).ok()),
         };
-        // A capacity's resources have no quantity together; their amount stands.
-        scaled.or_else(|| text.contains('=').then_some(0)).map(Quantity::from_scaled).ok_or_else(|| {
-            anyhow!("the archive is damaged: a total's quantity {text} is finer than its meter keeps")
-        })
+        let scaled =
+            scaled.ok_or_else(|| anyhow!("the archive is damaged: a total's quantity is not one of its meter"))?;
+        Ok(Quantity::from_scaled(scaled))
     }
 
     fn cell(
