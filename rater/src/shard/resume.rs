@@ -90,9 +90,10 @@ impl Shard {
             for usage in block {
                 let event = EventView { text, batch, i: at(usage.event) };
                 let mut sink = Sink { rows: Rows::Count, output };
-                let taken = match plan.charge(usage.key.charge).0.is_deferred {
-                    true => self.absorb(&plan, usage, &event, &mut sink),
-                    false => self.rate(&plan, usage, &event, &mut sink),
+                let taken = if plan.charge(usage.key.charge).0.is_deferred {
+                    self.absorb(&plan, usage, &event, &mut sink)
+                } else {
+                    self.rate(&plan, usage, &event, &mut sink)
                 };
                 if taken.is_err() {
                     let at = (output.verdicts.as_mut_slice(), usage.event);

@@ -360,7 +360,7 @@ fn percent(old: i128, by: i128) -> Option<String> {
     }
     let hundredths = match by.checked_mul(20_000) {
         // Half away from zero.
-        Some(twice) => (twice / old + twice.signum()) / 2,
+        Some(twice) => i128::midpoint(twice / old, twice.signum()),
         None => by / (old / 10_000).max(1),
     };
     let sign = if hundredths < 0 { "-" } else { "" };

@@ -52,6 +52,9 @@ pub struct Figures {
 /// A charge by the names of its plan, itself and its meter, in one currency.
 pub type ChargeName = (String, String, String, Currency);
 
+/// A reason why usage has no price, and the meter if it is known.
+pub type Loss = (&'static str, Option<String>);
+
 /// An archive under a catalog.
 #[derive(Debug, Default)]
 pub struct Rated {
@@ -60,7 +63,7 @@ pub struct Rated {
     /// By customer and currency.
     pub customers: BTreeMap<(String, Currency), Figures>,
     /// Usage without a price, by reason and meter: how many, and how much if that fits.
-    pub unpriced: BTreeMap<(&'static str, Option<String>), (u64, Option<String>)>,
+    pub unpriced: BTreeMap<Loss, (u64, Option<String>)>,
     /// Archived events that this catalog's meters would have rejected.
     pub rejected: u64,
     /// Buckets with usage.
@@ -86,7 +89,7 @@ impl Engine<'_> {
     pub fn rate(&self) -> Result<Rated> {
         let is_known = |charge: ChargeIdx| self.method(charge) == Method::Totals;
         let plan = Arc::new(self.compile()?.without(is_known));
-        let mut shards = self.shards(&plan);
+        let mut shards = fresh(&plan);
         if self.has_known() {
             totals::resume(self, &shards)?;
         }
@@ -125,10 +128,6 @@ impl Engine<'_> {
 
     fn compile(&self) -> Result<RatingPlan> {
         RatingPlan::compile(Arc::clone(self.catalog), HashKey::FILES).map_err(invalid)
-    }
-
-    fn shards(&self, plan: &Arc<RatingPlan>) -> Vec<Mutex<Shard>> {
-        (0..SHARDS).map(|number| Mutex::new(Shard::new(number, SHARDS, Arc::clone(plan)))).collect()
     }
 
     /// The events of some files that decide on what is asked for.
@@ -200,7 +199,7 @@ impl Engine<'_> {
             ));
         }
         let plan = Arc::new(self.compile()?.without(|charge| self.method(charge) != Method::Totals));
-        let shards = self.shards(&plan);
+        let shards = fresh(&plan);
         let selection = Selection { verdict: Some(UNPRICED), types: self.all_types(), ..self.selection(0..usize::MAX) };
         EventRows { engine: self, selection }.resume(&shards)?;
         let mut counters = Counters::default();
@@ -357,6 +356,10 @@ fn is_of_charge(reason: UnpricedReason) -> bool {
 /// A shard that a thread has alone.
 pub fn lock(shard: &Mutex<Shard>) -> std::sync::MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn fresh(plan: &Arc<RatingPlan>) -> Vec<Mutex<Shard>> {
+    (0..SHARDS).map(|number| Mutex::new(Shard::new(number, SHARDS, Arc::clone(plan)))).collect()
 }
 
 fn into_shards(shards: Vec<Mutex<Shard>>) -> Vec<Shard> {

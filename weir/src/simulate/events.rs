@@ -333,9 +333,8 @@ impl<'b> TextSpans<'b> {
 
     fn get(&self, i: usize) -> Span {
         match self {
-            TextSpans::Absent => Span::ABSENT,
             TextSpans::Plain(values, places) if values.is_valid(i) => span(values, i, *places),
-            TextSpans::Plain(..) => Span::ABSENT,
+            TextSpans::Absent | TextSpans::Plain(..) => Span::ABSENT,
             TextSpans::Dictionary(keys, spans) => {
                 keys.key(i).and_then(|key| spans.get(key)).copied().unwrap_or(Span::ABSENT)
             }

@@ -59,7 +59,7 @@ impl Page<'_> {
         [("amounts", &self.comparison.amounts), ("invoiced", &self.comparison.invoiced)]
     }
 
-    fn bands(&self, customers: &CustomerChanges) -> Vec<Bar> {
+    fn bands(customers: &CustomerChanges) -> Vec<Bar> {
         let most = customers.distribution.iter().map(|band| band.customers).max().unwrap_or(0);
         let bars = customers.distribution.iter().map(|band| Bar {
             name: band.change,
@@ -85,13 +85,13 @@ impl Page<'_> {
             let most = amounts.map(|amount| magnitude(amount)).max().unwrap_or(0);
             let row = |charge: &super::comparison::ChargeChange| ChargeRow {
                 name: format!("{} / {}", charge.plan, charge.charge),
-                old: self.money(&charge.change.old),
-                new: self.money(&charge.change.new),
+                old: Self::money(&charge.change.old),
+                new: Self::money(&charge.change.new),
                 old_width: width(magnitude(&charge.change.old), most),
                 new_width: width(magnitude(&charge.change.new), most),
-                difference: self.signed(&charge.change.difference),
-                percent: self.percent(&charge.change),
-                class: self.direction(&charge.change),
+                difference: Self::signed(&charge.change.difference),
+                percent: Self::percent(&charge.change),
+                class: Self::direction(&charge.change),
                 computed_from: charge.computed_from.map_or("gone", Method::name),
             };
             (currency, charges.map(row).collect())
@@ -99,7 +99,7 @@ impl Page<'_> {
         rows.collect()
     }
 
-    fn movers<'m>(&self, customers: &'m CustomerChanges) -> Vec<(&'static str, &'m [CustomerChange])> {
+    fn movers(customers: &CustomerChanges) -> Vec<(&'static str, &[CustomerChange])> {
         let both = [("Most up", customers.most_up.as_slice()), ("Most down", customers.most_down.as_slice())];
         both.into_iter().filter(|(_, movers)| !movers.is_empty()).collect()
     }
@@ -108,7 +108,7 @@ impl Page<'_> {
         page::reasons(&self.comparison.charges)
     }
 
-    fn direction(&self, change: &Change) -> &'static str {
+    fn direction(change: &Change) -> &'static str {
         match trimmed(&change.difference) {
             "0" => "soft",
             difference if difference.starts_with('-') => "down",
@@ -116,23 +116,24 @@ impl Page<'_> {
         }
     }
 
-    fn grouped(&self, count: &u64) -> String {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "a template hands over references")]
+    fn grouped(count: &u64) -> String {
         page::count(*count)
     }
 
-    fn exact(&self, text: &str) -> String {
+    fn exact(text: &str) -> String {
         page::amount(text)
     }
 
-    fn money(&self, text: &str) -> String {
+    fn money(text: &str) -> String {
         grouped(&rounded(text))
     }
 
-    fn signed(&self, text: &str) -> String {
+    fn signed(text: &str) -> String {
         page::with_sign(&rounded(text))
     }
 
-    fn percent(&self, change: &Change) -> String {
+    fn percent(change: &Change) -> String {
         change.percent.as_deref().map(page::with_sign).unwrap_or_default()
     }
 }
@@ -142,7 +143,7 @@ fn rounded(amount: &str) -> String {
     let decimal = Decimal::parse(amount.as_bytes());
     let scaled = decimal.and_then(|decimal| decimal.at_scale(AMOUNT_SCALE)).unwrap_or(0);
     let hundredths = scaled / (CENT / 2);
-    let hundredths = (hundredths + hundredths.signum()) / 2;
+    let hundredths = i128::midpoint(hundredths, hundredths.signum());
     let digits = hundredths.unsigned_abs();
     let sign = if hundredths < 0 { "-" } else { "" };
     format!("{sign}{}.{:02}", digits / 100, digits % 100)

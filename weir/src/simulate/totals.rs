@@ -136,12 +136,10 @@ impl Visitor for Reader<'_> {
             let quantity =
                 self.quantity(index, quantity(i), columns.quantity_text.as_ref().and_then(|text| text.get(i)))?;
             let is_unchanged = self.engine.choices.get(index.at()).is_some_and(|choice| choice.is_unchanged);
-            let known = match is_unchanged {
-                true => Known::Amount(
-                    quantity,
-                    Amount::from_scaled(required(amount.as_ref().and_then(|amount| amount(i)))?)?,
-                ),
-                false => Known::Quantity(quantity),
+            let known = if is_unchanged {
+                Known::Amount(quantity, Amount::from_scaled(required(amount.as_ref().and_then(|amount| amount(i)))?)?)
+            } else {
+                Known::Quantity(quantity)
             };
             let bucket = KnownBucket {
                 subject: &party.subject,
