@@ -215,6 +215,9 @@ proptest! {
     }
 }
 
+type Edit<'e> = &'e dyn Fn(SimulateArgs) -> SimulateArgs;
+type Damage<'d> = &'d dyn Fn(&Path);
+
 const CATALOG: &str = r#"
 name = "parts"
 currency = "USD"
@@ -276,7 +279,6 @@ fn parts_are_compared_by_themselves() {
     let levels =
         dearer.replace("\"sum\"", "\"percentile\"\nrank = 100\nslot = \"5m\"\nslot_value = \"sum\"\nfill = \"skip\"");
     let at = |text: &str| Some(text.to_owned());
-    type Edit<'e> = &'e dyn Fn(SimulateArgs) -> SimulateArgs;
     let rows: [(&str, Edit<'_>, &str, [&str; 3]); 5] = [
         ("all", &|args| args, "52", ["78", "78", "69"]),
         ("ann", &|args| SimulateArgs { customer: at("ann"), ..args }, "38", ["57", "57", "48"]),
@@ -325,7 +327,6 @@ fn a_damaged_archive_is_no_basis() {
         let partition = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).min().unwrap();
         fs::read_dir(partition).unwrap().next().unwrap().unwrap().path()
     };
-    type Damage<'d> = &'d dyn Fn(&Path);
     let rows: [(&str, Damage<'_>, &str); 6] = [
         (
             "a file of totals is gone",
