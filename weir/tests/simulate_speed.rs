@@ -92,10 +92,13 @@ fn all_three_ways_come_to_the_same() {
     weir::run::execute(&args).unwrap();
     fs::remove_file(&events).unwrap();
     let regions = "filter = { region = [\"eu-west-1\", \"us-east-1\", \"ap-south-1\"] }";
+    // A version that may split a period: buckets keep a quantity for each.
+    let version = "[[prices.graduated.versions]]\neffective_at = \"2027-01-01T00:00:00Z\"\nmid_period = \"split\"\n\
+                   model = \"unit\"\nunit_amount = \"1\"\n";
     let ways = [
         ("totals", catalog("0.31", "", "")),
         ("sums", catalog("0.31", "", regions)),
-        ("events", catalog("0.31", "allow_negative = true", regions)),
+        ("events", catalog("0.31", "", regions) + version),
     ];
     let mut amounts = Vec::new();
     for (way, text) in ways {
