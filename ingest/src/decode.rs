@@ -4,6 +4,7 @@
 //! and that a bad event is rejected alone (L3). Does not own: the grammar of lines (`ndjson`) and of rows (`columns`), nor
 //! what events cost. Nothing here allocates per event once the buffers have grown.
 
+mod again;
 mod types;
 pub(crate) mod values;
 
@@ -18,6 +19,7 @@ use weir_model::verdict::{RejectCode, Rejection};
 
 use crate::json::{Fault, Kind, Node, Paths, Scan, Scanner, Value, Walk, shown};
 use crate::ndjson::{LineScratch, Shapes};
+pub use again::AcceptedEvent;
 use types::TypeTable;
 use values::{bytes, dimension, number};
 

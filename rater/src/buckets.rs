@@ -72,7 +72,7 @@ impl Bucket {
         self.charge_and_events >> 24
     }
 
-    /// Sets the number of usages, as a snapshot kept it.
+    /// Sets the number of usages.
     pub fn set_events(&mut self, events: u64) {
         self.charge_and_events = (self.charge_and_events & u64::from(CHARGES_MAX - 1)) | (events.min(EVENTS_MAX) << 24);
     }
@@ -80,6 +80,13 @@ impl Bucket {
     /// Whether one more usage can be counted.
     pub fn has_room(&self) -> bool {
         self.events() < EVENTS_MAX
+    }
+
+    /// Counts usages in without their hashes, as long as the count has room.
+    pub fn count_events(&mut self, events: u64) -> Result<(), Overflow> {
+        let events = self.events().checked_add(events).filter(|events| *events <= EVENTS_MAX).ok_or(Overflow)?;
+        self.set_events(events);
+        Ok(())
     }
 
     /// Counts one usage in, as long as the count has room.

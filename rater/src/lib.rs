@@ -30,7 +30,7 @@ mod subjects;
 
 pub use counters::{Counters, UnpricedUsage};
 pub use plan::{PlanError, RatingPlan};
-pub use shard::{Rows, Shard};
+pub use shard::{Known, KnownBucket, ResumeError, Rows, Shard};
 pub use snapshot::SnapshotError;
 
 /// A position in one of the shard's own lists. They count in 32 bits; `usize` is at least as wide wherever this runs.

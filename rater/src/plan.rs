@@ -117,6 +117,20 @@ impl RatingPlan {
         by_type.get(event_type.at()).map_or(&[], Vec::as_slice)
     }
 
+    /// The same plan without the usage of some charges: what is known of it comes by
+    /// [`Shard::resume_bucket`](crate::Shard::resume_bucket).
+    #[must_use]
+    pub fn without(mut self, known: impl Fn(ChargeIdx) -> bool) -> RatingPlan {
+        self.routes.iter_mut().flatten().for_each(|route| route.retain(|charge| !known(*charge)));
+        self
+    }
+
+    /// Whether [`Shard::resume`](crate::Shard::resume) only adds up the usage of a charge, but for parts of periods.
+    pub fn sums(&self, charge: ChargeIdx) -> bool {
+        let (compiled, _) = self.charge(charge);
+        compiled.is_deferred && compiled.is_plain()
+    }
+
     /// The charges of a plan that owe P(0) without usage.
     pub fn owing(&self, plan: PlanIdx) -> &[ChargeIdx] {
         self.owing.get(plan.at()).map_or(&[], Vec::as_slice)

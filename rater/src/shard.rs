@@ -6,6 +6,9 @@
 
 mod collect;
 mod rate;
+mod resume;
+
+pub use resume::{Known, KnownBucket, ResumeError};
 
 use std::sync::Arc;
 

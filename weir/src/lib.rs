@@ -19,6 +19,7 @@ pub mod quote;
 pub mod report;
 pub mod run;
 mod shell;
+pub mod simulate;
 mod table;
 
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ pub fn main() -> ExitCode {
         Command::Quote(args) => quote::command(&args),
         Command::Demo(args) => demo::command(&args),
         Command::Explain(args) => explain::command(&args),
+        Command::Simulate(args) => simulate::command(&args),
         Command::Init(args) => init::command(&args),
     };
     outcome.unwrap_or_else(|error| failure::explain(&error))

@@ -6,7 +6,7 @@
 mod documents;
 pub mod intake;
 mod output;
-mod pieces;
+pub mod pieces;
 mod pipeline;
 mod progress;
 mod reassembly;
@@ -40,6 +40,8 @@ use output::Output;
 use pipeline::{Rated, Spread};
 use progress::Progress;
 use stages::Stage;
+
+pub(crate) use stages::parse_instant;
 
 /// What a run leaves behind.
 #[derive(Debug)]

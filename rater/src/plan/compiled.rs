@@ -7,8 +7,8 @@ use weir_model::catalog::{
     AllowanceScope, Catalog, Charge, Dimension, FilterTerm, Meter, MeterIdx, MidPeriod, Pool, TypeIdx,
 };
 use weir_model::charge::Terms;
-use weir_model::number::{Amount, Quantity};
-use weir_model::price::{CellIdx, Leaf, PerEvent, Price};
+use weir_model::number::{Amount, Exact, Quantity};
+use weir_model::price::{CellIdx, Leaf, PerEvent, Price, Tiers};
 
 use crate::curve::Curve;
 
@@ -25,6 +25,8 @@ pub struct CompiledCharge {
     pub plain: Option<Plain>,
     /// When a bucket keeps more than one quantity and one amount.
     keeps: Keeps,
+    /// Whether buckets need no price before their last event: see [`Shard::resume`](crate::Shard::resume).
+    pub is_deferred: bool,
     /// Whether its buckets must be looked at together at a close, whoever has them.
     pub settles: bool,
     /// Charges of plans that follow one another share series of one number. `None`: the charge has none.
@@ -106,7 +108,7 @@ impl CompiledCharge {
             .further
             .iter()
             .map(|further| Resource::new(meter(further.meter), (&further.filter, &further.group_by), false));
-        let aggregation = first.aggregation;
+        let (aggregation, allow_negative) = (first.aggregation, meter(charge.meter).allow_negative);
         let quick = |price: &&Price| match price.leaf(CellIdx::ONLY) {
             Some(Leaf::Cumulative(_)) => true,
             Some(Leaf::PerEvent(PerEvent::Unit(_))) => charge.round.is_some(),
@@ -127,17 +129,25 @@ impl CompiledCharge {
             && first.filter.is_empty()
             && first.distinct.is_none()
             && !brings_own;
+        let keeps = if !aggregation.is_additive() || !leaves().all(|price| quick(&price)) || splits || rolls {
+            Keeps::Always
+        } else if charge.allowance.is_some() || leaves().any(|price| at_zero(price) != Amount::ZERO) {
+            Keeps::InPartialPeriods
+        } else {
+            Keeps::Never
+        };
+        let only_grows =
+            matches!(aggregation, Aggregation::Count | Aggregation::Sum | Aggregation::Max | Aggregation::UniqueCount);
         let mut compiled = CompiledCharge {
             combo_slots,
             has_schedule,
             plain: None,
-            keeps: if !aggregation.is_additive() || !leaves().all(|price| quick(&price)) || splits || rolls {
-                Keeps::Always
-            } else if charge.allowance.is_some() || leaves().any(|price| at_zero(price) != Amount::ZERO) {
-                Keeps::InPartialPeriods
-            } else {
-                Keeps::Never
-            },
+            is_deferred: only_grows
+                && !allow_negative
+                && charge.further.is_empty()
+                && (charge.round.is_none() || keeps == Keeps::Always)
+                && leaves().all(fits_before),
+            keeps,
             settles: shared || charge.pool != Pool::None,
             series: series_of(charge, aggregation, series),
             versions: charge.versions.iter().map(|version| cells(charge, &version.price)).collect(),
@@ -157,6 +167,11 @@ impl CompiledCharge {
             Keeps::InPartialPeriods => partial == Partial::Yes,
             Keeps::Never => false,
         }
+    }
+
+    /// Whether no bucket of a whole period keeps an extra.
+    pub fn is_plain(&self) -> bool {
+        self.keeps != Keeps::Always
     }
 
     /// The curve of a cell's price, if it has one.
@@ -285,6 +300,21 @@ fn cells(charge: &Charge, price: &Price) -> Vec<CompiledCell> {
         CompiledCell { curve, at_zero: at_zero(price), dynamic: matches!(price, Price::Dynamic(_)) }
     };
     price.leaves().into_iter().map(compile).collect()
+}
+
+/// Whether an amount that fits has fitted before the last event too, whatever came first. Of a price of the quantity that is so if
+/// amounts fit wherever one tier ends and the next begins: in between they only rise or only fall. Events that are free in
+/// their order are taken back and forth.
+fn fits_before(price: &Price) -> bool {
+    let price = match price.leaf(CellIdx::ONLY) {
+        Some(Leaf::Cumulative(price)) => price,
+        Some(Leaf::PerEvent(PerEvent::Percentage(price))) => return !price.has_free(),
+        Some(Leaf::PerEvent(_)) => return true,
+        _ => return false,
+    };
+    let fits = |quantity: i128| price.exact(Quantity::from_scaled(quantity)).and_then(Exact::round).is_ok();
+    let bounds = price.tiers().into_iter().flat_map(Tiers::as_slice).filter_map(|tier| tier.up_to);
+    bounds.map(Quantity::scaled).all(|bound| fits(bound) && bound.checked_add(1).is_some_and(fits))
 }
 
 fn at_zero(price: &Price) -> Amount {

@@ -41,17 +41,8 @@ struct Changed {
 impl Shard {
     pub(super) fn rate_usages(&mut self, text: &[u8], batch: &EventBatch, usages: &[Usage], mut sink: Sink<'_>) {
         let plan = Arc::clone(&self.plan);
-        usages.iter().take(2 * AHEAD).for_each(|usage| self.buckets.prefetch_slot(usage.hash));
-        usages.iter().take(AHEAD).for_each(|usage| self.buckets.prefetch_bucket(usage.hash));
-        let mut slots_ahead = usages.iter().skip(2 * AHEAD);
-        let mut buckets_ahead = usages.iter().skip(AHEAD);
-        for usage in usages {
-            if let Some(next) = slots_ahead.next() {
-                self.buckets.prefetch_slot(next.hash);
-            }
-            if let Some(next) = buckets_ahead.next() {
-                self.buckets.prefetch_bucket(next.hash);
-            }
+        for (position, usage) in usages.iter().enumerate() {
+            self.prefetch_buckets(usages, position);
             let i = at(usage.event);
             let event = EventView { text, batch, i };
             match self.rate(&plan, usage, &event, &mut sink) {
@@ -68,8 +59,23 @@ impl Shard {
         }
     }
 
+    /// Asks for the buckets of the usages that come soon after `position`: first for their slots, later for themselves.
+    #[inline]
+    pub(super) fn prefetch_buckets(&self, usages: &[Usage], position: usize) {
+        if position == 0 {
+            usages.iter().take(2 * AHEAD).for_each(|usage| self.buckets.prefetch_slot(usage.hash));
+            usages.iter().take(AHEAD).for_each(|usage| self.buckets.prefetch_bucket(usage.hash));
+        }
+        if let Some(later) = usages.get(position.saturating_add(2 * AHEAD)) {
+            self.buckets.prefetch_slot(later.hash);
+        }
+        if let Some(sooner) = usages.get(position.saturating_add(AHEAD)) {
+            self.buckets.prefetch_bucket(sooner.hash);
+        }
+    }
+
     /// Rates one usage. On overflow nothing has changed.
-    fn rate(
+    pub(super) fn rate(
         &mut self,
         plan: &RatingPlan,
         usage: &Usage,
@@ -216,7 +222,7 @@ impl Shard {
     }
 
     /// Opens the bucket of a usage with A(∅) in it.
-    fn open(&mut self, plan: &RatingPlan, usage: &Usage, sink: &mut Sink<'_>) -> Result<u32, Overflow> {
+    pub(super) fn open(&mut self, plan: &RatingPlan, usage: &Usage, sink: &mut Sink<'_>) -> Result<u32, Overflow> {
         let number = if usage.has_extra {
             self.open_with_extra(plan, usage.key)?
         } else {
@@ -275,7 +281,7 @@ impl Shard {
 }
 
 /// A(S) of a bucket that is one quantity and one amount, where there is no curve.
-fn plain_amount(
+pub(super) fn plain_amount(
     charge: &Charge,
     (version, cell): (u32, CellIdx),
     before: Amount,

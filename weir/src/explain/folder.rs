@@ -22,6 +22,14 @@ pub struct Log {
     pub accepted: u64,
 }
 
+impl Log {
+    /// The number of a file by its name. What a second file of the same name adds are duplicates, which no archive holds.
+    pub fn number_of(&self, file: &str) -> Result<usize> {
+        let number = self.files.iter().position(|name| name == file);
+        number.with_context(|| format!("the archive names the file {file}, which report.json does not"))
+    }
+}
+
 /// A close and its place in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogClose {
