@@ -80,6 +80,8 @@ fn all_three_ways_come_to_the_same() {
         out: Some(out.clone()),
         force: false,
         no_archive: false,
+        no_documents: false,
+        memory: None,
         shards: 16,
         threads: Some(2),
         until: None,
