@@ -1,29 +1,27 @@
 //! The archive being written: takes chunks in log order, cuts them into output batches, and writes each batch as a whole.
 //!
 //! A batch ends after the first chunk that brings it to `rows_per_batch` accepted events or to `buffer_bytes_max` bytes of
-//! rows: a function of the log alone (L7). Memory: one batch, the encoder's current row group, and the bucket directory.
+//! rows: a function of the log alone (L7). Memory: one batch, encoded as far as its rows go, and the bucket directory.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
+use parquet::errors::ParquetError;
 use weir_model::catalog::Catalog;
 use weir_model::event::Chunk;
-use weir_model::rated::{CustomerPeriod, OpenedBucket, SettlementRow, ShardOutput};
+use weir_model::rated::{OpenedBucket, SettlementRow, ShardOutput};
 
-use crate::append::{Appender, Batch, check};
+use crate::append::{Batch, check};
 use crate::buckets::Directory;
 use crate::catalog::Charges;
-use crate::columns::text_values;
 use crate::error::ArchiveError;
-use crate::events::EventOutput;
+use crate::events::Rated;
 use crate::files::{ArchiveReport, Files};
 use crate::partitions::{Granularity, Partitions};
 use crate::quarantine::Quarantine;
-use crate::rated::{RatedRow, RatedSources};
 use crate::store::{LocalStore, Store};
 use crate::table::Table;
-use crate::totals::TotalBuffer;
+use crate::totals::Totals;
 
 /// What an archive keeps. Quarantine and totals are always written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +37,9 @@ pub enum Contents {
 pub struct ArchiveSettings {
     /// What is kept.
     pub contents: Contents,
-    /// Accepted events (and totals) of a batch, at least: it ends with the chunk that reaches this.
+    /// Accepted events of a batch, at least: it ends with the chunk that reaches this.
     pub rows_per_batch: usize,
-    /// Bytes of a batch's rows in memory: it also ends with the chunk that reaches this. At most 2 GiB.
+    /// Bytes of a batch's rows in memory: it also ends with the chunk that reaches this. At most 1 GiB.
     pub buffer_bytes_max: usize,
 }
 
@@ -51,8 +49,8 @@ impl Default for ArchiveSettings {
     }
 }
 
-/// Texts of a batch are counted in 32 bits: this leaves room for the chunk that crosses the limit.
-const BUFFER_BYTES_LIMIT: usize = 2 << 30;
+/// Parquet counts the bytes of a page in 31 bits: this leaves room for the chunk that crosses the limit.
+const BUFFER_BYTES_LIMIT: usize = 1 << 30;
 
 /// An archive being written. After an error it only says that it stopped.
 pub struct Archive {
@@ -61,11 +59,9 @@ pub struct Archive {
     settings: ArchiveSettings,
     /// Names of the input files.
     inputs: Vec<String>,
-    input_values: ArrayRef,
     batch: Batch,
     directory: Directory,
     months: Partitions,
-    totals: TotalBuffer,
     quarantine: Quarantine,
     batches: u32,
     total_batches: u32,
@@ -77,6 +73,12 @@ struct Tables {
     events: Table,
     rated: Table,
     totals: Table,
+}
+
+impl Tables {
+    fn new(catalog: &Catalog) -> Result<Tables, ParquetError> {
+        Ok(Tables { events: Table::events(catalog)?, rated: Table::rated(catalog)?, totals: Table::totals(catalog)? })
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -105,20 +107,17 @@ impl Archive {
         settings: ArchiveSettings,
         inputs: Vec<String>,
     ) -> Result<Archive, ArchiveError> {
-        let tables =
-            Tables { events: Table::events(&catalog), rated: Table::rated(&catalog), totals: Table::totals(&catalog) };
+        let tables = Tables::new(&catalog).map_err(|source| ArchiveError::Encode { path: dir.to_owned(), source })?;
         let mut files = Files::new(store, dir)?;
         let quarantine = Quarantine::create(&mut files)?;
         Ok(Archive {
             files,
             tables,
             settings,
-            input_values: text_values(&inputs),
             inputs,
-            batch: Batch::new(),
+            batch: Batch::default(),
             directory: Directory::new(Charges::new(catalog)),
             months: Partitions::new(Granularity::Month),
-            totals: TotalBuffer::default(),
             quarantine,
             batches: 0,
             total_batches: 0,
@@ -135,11 +134,8 @@ impl Archive {
             let position = usize::try_from(chunk.file).unwrap_or(usize::MAX);
             let input = archive.inputs.get(position).ok_or_else(|| mismatch("a file without a name"))?;
             if archive.settings.contents == Contents::Everything {
-                let mut appender =
-                    Appender { batch: &mut archive.batch, directory: &mut archive.directory, input, chunk };
-                for (shard, output) in outputs.iter().enumerate() {
-                    appender.shard(shard, output)?;
-                }
+                let Archive { batch, directory, months, .. } = archive;
+                batch.append(Rated { chunk, outputs, input }, directory, months)?;
             }
             archive.quarantine.append(input, chunk, outputs)?;
             let full = archive.batch.events.len() >= archive.settings.rows_per_batch
@@ -165,19 +161,19 @@ impl Archive {
             if archive.settings.contents == Contents::TotalsOnly {
                 return Ok(());
             }
-            let bucket = archive.directory.enter(&row.bucket).map_err(|what| ArchiveError::Closing { what })?;
-            archive.batch.rated.push(RatedRow::settlement(bucket, row.amount));
+            let bucket = archive.directory.bucket(&row.bucket).map_err(|what| ArchiveError::Closing { what })?;
+            archive.batch.rated.settle(bucket, row.amount, &archive.directory.texts);
             if archive.batch.byte_len() >= archive.buffer_bytes_max() { archive.write_batch() } else { Ok(()) }
         })
     }
 
-    /// Takes the totals of one customer and period, in an order that the log alone decides.
-    pub fn total(&mut self, totals: &CustomerPeriod) -> Result<(), ArchiveError> {
+    /// Writes totals as the next batch of them; what is in which batch is to be decided by the log alone.
+    pub fn write_totals(&mut self, totals: Totals) -> Result<(), ArchiveError> {
         self.while_sound(|archive| {
-            archive.totals.push(&mut archive.directory.texts, totals).map_err(|what| ArchiveError::Closing { what })?;
-            let full = archive.totals.len() >= archive.settings.rows_per_batch
-                || archive.totals.byte_len() >= archive.buffer_bytes_max();
-            if full { archive.write_totals() } else { Ok(()) }
+            let table = (&archive.tables.totals, archive.total_batches);
+            archive.report.totals.add(totals.write(&mut archive.files, table)?);
+            archive.total_batches += 1;
+            Ok(())
         })
     }
 
@@ -186,9 +182,6 @@ impl Archive {
         self.while_sound(|archive| {
             if !archive.batch.is_empty() {
                 archive.write_batch()?;
-            }
-            if archive.totals.len() > 0 {
-                archive.write_totals()?;
             }
             Ok(())
         })?;
@@ -213,20 +206,10 @@ impl Archive {
     }
 
     fn write_batch(&mut self) -> Result<(), ArchiveError> {
-        let Archive { files, tables, input_values, batch, directory, months, .. } = self;
-        let mut output = EventOutput { table: &tables.events, inputs: input_values, months };
-        self.report.events.add(batch.events.write(files, &mut output, self.batches)?);
-        let sources = RatedSources { events: &batch.events, directory, inputs: input_values, table: &tables.rated };
-        self.report.rated.add(batch.rated.write(files, sources, self.batches)?);
-        batch.clear();
+        let Archive { files, tables, batch, directory, months, .. } = self;
+        self.report.events.add(batch.events.write(files, (&tables.events, months), self.batches)?);
+        self.report.rated.add(batch.rated.write(files, (&tables.rated, &directory.texts), self.batches)?);
         self.batches += 1;
-        Ok(())
-    }
-
-    fn write_totals(&mut self) -> Result<(), ArchiveError> {
-        let table = (&self.tables.totals, self.total_batches);
-        self.report.totals.add(self.totals.write(&mut self.files, &self.directory.texts, table)?);
-        self.total_batches += 1;
         Ok(())
     }
 }

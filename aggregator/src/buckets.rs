@@ -1,43 +1,40 @@
 //! What bucket numbers stand for, as small numbers: the shards name a bucket once, when it opens, and by number after.
 //!
 //! Owns: the directory of buckets. It is the one part of the archive that grows with the run and not with the batch:
-//! 24 bytes for each bucket, and each distinct customer, group and cell text once. The shards hold more than that for the
+//! 12 bytes for each bucket, and each distinct customer, group and cell text once. The shards hold more than that for the
 //! same buckets, so the directory never decides how much memory a run needs.
 
-use std::collections::HashMap;
-
-use arrow_array::ArrayRef;
-use arrow_schema::ArrowError;
 use weir_model::catalog::ChargeIdx;
 use weir_model::price::CellIdx;
-use weir_model::rated::OpenedBucket;
+use weir_model::rated::{BucketNumbers, OpenedBucket, OpenedCombo, OpenedStretch, Openings};
 use weir_model::time::{Instant, Period};
 
-use crate::catalog::{Charges, Presence, write_cell, write_group};
-use crate::columns::{NO_TEXT, Ranking, at, instants};
-use crate::interner::{Interner, TextId};
+use crate::catalog::{Charges, Presence, Widening, write_cell, write_group};
+use crate::columns::Meaning;
+use crate::dictionary::{Dictionary, NO_KEY, TextDictionary, at};
 use crate::partitions::{Granularity, PartitionId, Partitions};
 
 /// A bucket as numbers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bucket {
-    pub(crate) customer: TextId,
-    pub(crate) charge: ChargeIdx,
-    pub(crate) group: TextId,
-    pub(crate) cell: TextId,
-    /// Index in [`BucketTexts::times`].
-    time: u32,
+    pub(crate) customer: u32,
+    /// All but the customer: what many buckets have in common.
+    pub(crate) kind: u32,
+    pub(crate) partition: PartitionId,
 }
 
-/// A bucket by its nouns.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct BucketKey<'a, S> {
-    pub(crate) customer: &'a str,
-    pub(crate) charge: ChargeIdx,
-    pub(crate) group: &'a [S],
-    /// The price version at the bucket's start, and its cell.
-    pub(crate) cell: (u32, CellIdx),
-    pub(crate) time: BucketTime,
+impl Bucket {
+    /// Stands for a bucket that is not there.
+    pub(crate) const NONE: Bucket = Bucket { customer: NO_KEY, kind: NO_KEY, partition: 0 };
+}
+
+/// What buckets of one kind have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Kind {
+    charge: ChargeIdx,
+    group: u32,
+    cell: u32,
+    time: BucketTime,
 }
 
 /// The period of a bucket, and when the part of it begins that the bucket is for.
@@ -47,15 +44,19 @@ pub(crate) struct BucketTime {
     pub(crate) segment_start: Instant,
 }
 
-/// Texts and periods of buckets.
+/// Texts and kinds of buckets.
 pub(crate) struct BucketTexts {
     pub(crate) charges: Charges,
-    customers: Interner,
-    groups: Interner,
-    cells: Interner,
-    cell_ids: HashMap<(ChargeIdx, u32, CellIdx), TextId>,
-    times: Vec<(BucketTime, PartitionId)>,
-    time_ids: HashMap<BucketTime, u32>,
+    customers: TextDictionary,
+    groups: TextDictionary,
+    cells: TextDictionary,
+    cell_ids: Dictionary<(ChargeIdx, u32, CellIdx)>,
+    /// By key in `cell_ids`.
+    cell_texts: Vec<u32>,
+    times: Dictionary<BucketTime>,
+    kinds: Dictionary<Kind>,
+    /// By kind.
+    widenings: Vec<Widening>,
     pub(crate) partitions: Partitions,
     /// Text being made.
     scratch: String,
@@ -64,167 +65,208 @@ pub(crate) struct BucketTexts {
 /// The buckets of all shards.
 pub(crate) struct Directory {
     pub(crate) texts: BucketTexts,
-    buckets: Vec<Bucket>,
-    /// Index in `buckets` by shard and bucket number.
-    by_shard: Vec<Vec<u32>>,
+    shards: Vec<ShardDirectory>,
 }
 
-const TOO_MANY: &str = "there are more buckets or texts than 2^32";
+/// What the numbers of one shard stand for.
+#[derive(Default)]
+struct ShardDirectory {
+    buckets: Vec<Bucket>,
+    stretches: Vec<Option<Stretch>>,
+    combos: Vec<Option<OpenedCombo>>,
+    /// What is told apart by charge, combination and time, as it is told apart by kind.
+    numbers: Dictionary<(ChargeIdx, u32, u32)>,
+    /// By key in `numbers`.
+    kinds: Vec<u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Stretch {
+    customer: u32,
+    partition: PartitionId,
+    /// Key in [`BucketTexts::times`].
+    time: u32,
+}
 
 impl BucketTexts {
-    fn new(charges: Charges) -> BucketTexts {
+    pub(crate) fn new(charges: Charges) -> BucketTexts {
         BucketTexts {
             charges,
-            customers: Interner::default(),
-            groups: Interner::default(),
-            cells: Interner::default(),
-            cell_ids: HashMap::new(),
-            times: Vec::new(),
-            time_ids: HashMap::new(),
+            customers: TextDictionary::default(),
+            groups: TextDictionary::default(),
+            cells: TextDictionary::default(),
+            cell_ids: Dictionary::default(),
+            cell_texts: Vec::new(),
+            times: Dictionary::default(),
+            kinds: Dictionary::default(),
+            widenings: Vec::new(),
             partitions: Partitions::new(Granularity::Period),
             scratch: String::new(),
         }
     }
 
-    /// The bucket as numbers. `Err` says what the catalog contradicts.
-    pub(crate) fn bucket<S: AsRef<str>>(&mut self, key: BucketKey<'_, S>) -> Result<Bucket, &'static str> {
-        let charge = self.charges.get(key.charge).ok_or("a bucket's charge is not in the catalog")?;
-        let group = match write_group(&mut self.scratch, charge, key.group)? {
-            Presence::Present => self.groups.intern(self.scratch.as_bytes()).ok_or(TOO_MANY)?,
-            Presence::Absent => NO_TEXT,
+    /// The kind of buckets with these nouns. `Err` says what the catalog contradicts.
+    pub(crate) fn kind_of<S: AsRef<str>>(
+        &mut self,
+        charge_idx: ChargeIdx,
+        group: &[S],
+        (version, cell): (u32, CellIdx),
+        time: BucketTime,
+    ) -> Result<u32, &'static str> {
+        let charge = self.charges.get(charge_idx).ok_or("a bucket's charge is not in the catalog")?;
+        let group = match write_group(&mut self.scratch, charge, group)? {
+            Presence::Present => self.groups.key(self.scratch.as_bytes()).0,
+            Presence::Absent => NO_KEY,
         };
-        let (version, cell) = key.cell;
-        let cell_key = (key.charge, version, cell);
-        let cell = match self.cell_ids.get(&cell_key) {
-            Some(&id) => id,
-            None => {
-                let id = match write_cell(&mut self.scratch, charge, key.cell)? {
-                    Presence::Present => self.cells.intern(self.scratch.as_bytes()).ok_or(TOO_MANY)?,
-                    Presence::Absent => NO_TEXT,
-                };
-                self.cell_ids.insert(cell_key, id);
-                id
-            }
-        };
-        let customer = self.customers.intern(key.customer.as_bytes()).ok_or(TOO_MANY)?;
-        Ok(Bucket { customer, charge: key.charge, group, cell, time: self.time_id(key.time)? })
-    }
-
-    /// The period and segment of a bucket.
-    pub(crate) fn time(&self, bucket: &Bucket) -> BucketTime {
-        self.times[at(bucket.time)].0
-    }
-
-    /// The partition of a bucket: its period's start.
-    pub(crate) fn partition(&self, bucket: &Bucket) -> PartitionId {
-        self.times[at(bucket.time)].1
-    }
-
-    fn time_id(&mut self, time: BucketTime) -> Result<u32, &'static str> {
-        if let Some(&id) = self.time_ids.get(&time) {
-            return Ok(id);
+        let id = self.cell_ids.key((charge_idx, version, cell), |_| ());
+        if self.cell_texts.len() <= at(id) {
+            let text = match write_cell(&mut self.scratch, charge, (version, cell))? {
+                Presence::Present => self.cells.key(self.scratch.as_bytes()).0,
+                Presence::Absent => NO_KEY,
+            };
+            self.cell_texts.push(text);
         }
-        let id = u32::try_from(self.times.len()).map_err(|_| TOO_MANY)?;
-        self.times.push((time, self.partitions.of(time.period.start)));
-        self.time_ids.insert(time, id);
-        Ok(id)
+        let kind = Kind { charge: charge_idx, group, cell: self.cell_texts[at(id)], time };
+        let kind = self.kinds.key(kind, |_| ());
+        if self.widenings.len() <= at(kind) {
+            self.widenings.push(self.charges.widening(charge_idx).ok_or("a bucket's charge has no meter")?);
+        }
+        Ok(kind)
+    }
+
+    /// The price version that a bucket has.
+    fn version_at(&self, charge: ChargeIdx, start: Instant) -> u32 {
+        self.charges.get(charge).map_or(0, |charge| charge.version_at(start))
+    }
+
+    /// A customer's id.
+    pub(crate) fn customer(&self, customer: u32) -> &[u8] {
+        self.customers.get(customer)
+    }
+
+    /// The name of the charge of a bucket.
+    pub(crate) fn charge(&self, bucket: Bucket) -> &str {
+        self.charges.name(self.kind(bucket.kind).charge)
+    }
+
+    /// How a bucket's quantities are written.
+    pub(crate) fn widening(&self, bucket: Bucket) -> Widening {
+        self.widenings[at(bucket.kind)]
+    }
+
+    fn kind(&self, kind: u32) -> &Kind {
+        &self.kinds.values()[at(kind)]
+    }
+
+    /// What these kinds mean in the columns that say which bucket a row belongs to.
+    pub(crate) fn meanings(&self, kinds: &[u32]) -> BucketMeanings {
+        let kinds = || kinds.iter().map(|&kind| self.kind(kind));
+        let name = |name: for<'c> fn(&'c Charges, ChargeIdx) -> &'c str| {
+            Meaning::of_texts(kinds().map(|kind| Some(name(&self.charges, kind.charge).as_bytes())))
+        };
+        let optional = |texts: fn(&BucketTexts) -> &TextDictionary, id: fn(&Kind) -> u32| {
+            let texts = texts(self);
+            Meaning::of_texts(kinds().map(|kind| Some(id(kind)).filter(|&id| id != NO_KEY).map(|id| texts.get(id))))
+        };
+        let instant = |instant: fn(&BucketTime) -> Instant| {
+            Meaning::of_instants(kinds().map(|kind| instant(&kind.time).micros()))
+        };
+        BucketMeanings {
+            plan: name(Charges::plan),
+            charge: name(Charges::name),
+            meter: name(Charges::meter),
+            group: optional(|texts| &texts.groups, |kind| kind.group),
+            cell: optional(|texts| &texts.cells, |kind| kind.cell),
+            period_start: instant(|time| time.period.start),
+            period_end: instant(|time| time.period.end),
+            segment_start: instant(|time| time.segment_start),
+            currency: name(Charges::currency),
+        }
     }
 }
 
 impl Directory {
     pub(crate) fn new(charges: Charges) -> Directory {
-        Directory { texts: BucketTexts::new(charges), buckets: Vec::new(), by_shard: Vec::new() }
+        Directory { texts: BucketTexts::new(charges), shards: Vec::new() }
     }
 
-    /// Enters the next bucket of `shard`.
+    /// Enters the next bucket of `shard`, which a close opened.
     pub(crate) fn open(&mut self, shard: usize, opened: &OpenedBucket) -> Result<(), &'static str> {
-        let index = self.enter(opened)?;
-        if self.by_shard.len() <= shard {
-            self.by_shard.resize_with(shard + 1, Vec::new);
+        let bucket = self.bucket(opened)?;
+        self.shard(shard).buckets.push(bucket);
+        Ok(())
+    }
+
+    /// Enters the next buckets of `shard`, which a batch opened.
+    pub(crate) fn open_all(&mut self, shard: usize, opened: &Openings) -> Result<(), &'static str> {
+        self.shard(shard);
+        let Directory { texts, shards } = self;
+        let shard = &mut shards[shard];
+        for (number, OpenedStretch { customer, period, start }) in &opened.stretches {
+            let time = texts.times.key(BucketTime { period: *period, segment_start: *start }, |_| ());
+            let (customer, _) = texts.customers.key(customer.as_bytes());
+            let stretch = Stretch { customer, partition: texts.partitions.of(period.start), time };
+            *of_number(&mut shard.stretches, *number) = Some(stretch);
         }
-        if let Some(numbers) = self.by_shard.get_mut(shard) {
-            numbers.push(index);
+        for (number, combo) in &opened.combos {
+            *of_number(&mut shard.combos, *number) = Some(combo.clone());
+        }
+        for &BucketNumbers { stretch, charge, combo: number } in &opened.buckets {
+            let stretch = shard.stretches.get(at(stretch)).copied().flatten();
+            let combo = shard.combos.get(at(number)).and_then(Option::as_ref);
+            let Some((Stretch { customer, partition, time }, combo)) = stretch.zip(combo) else {
+                return Err("an opened bucket refers to what has no name");
+            };
+            let key = shard.numbers.key((charge, number, time), |_| ());
+            if shard.kinds.len() <= at(key) {
+                let time = texts.times.values()[at(time)];
+                let version = texts.version_at(charge, time.segment_start);
+                shard.kinds.push(texts.kind_of(charge, &combo.group, (version, combo.cell), time)?);
+            }
+            shard.buckets.push(Bucket { customer, kind: shard.kinds[at(key)], partition });
         }
         Ok(())
     }
 
-    /// Enters a bucket that no number of a shard stands for; its index.
-    pub(crate) fn enter(&mut self, opened: &OpenedBucket) -> Result<u32, &'static str> {
+    /// A bucket that no number of a shard stands for.
+    pub(crate) fn bucket(&mut self, opened: &OpenedBucket) -> Result<Bucket, &'static str> {
         let OpenedBucket { customer, charge, group, cell, period, start } = opened;
-        let version = self.texts.charges.get(*charge).map_or(0, |charge| charge.version_at(*start));
+        let version = self.texts.version_at(*charge, *start);
         let time = BucketTime { period: *period, segment_start: *start };
-        let key = BucketKey { customer, charge: *charge, group, cell: (version, *cell), time };
-        let bucket = self.texts.bucket(key)?;
-        let index = u32::try_from(self.buckets.len()).map_err(|_| TOO_MANY)?;
-        self.buckets.push(bucket);
-        Ok(index)
+        let kind = self.texts.kind_of(*charge, group, (version, *cell), time)?;
+        let (customer, _) = self.texts.customers.key(customer.as_bytes());
+        Ok(Bucket { customer, kind, partition: self.texts.partitions.of(period.start) })
     }
 
-    /// Index of the bucket with this number in `shard`.
-    pub(crate) fn index(&self, shard: usize, number: u32) -> Option<u32> {
-        self.by_shard.get(shard)?.get(at(number)).copied()
+    /// The buckets of `shard` by number.
+    pub(crate) fn of_shard(&self, shard: usize) -> &[Bucket] {
+        self.shards.get(shard).map_or(&[], |shard| shard.buckets.as_slice())
     }
 
-    /// The bucket at an index that [`Directory::index`] or [`Directory::enter`] gave.
-    pub(crate) fn get(&self, index: u32) -> &Bucket {
-        &self.buckets[at(index)]
-    }
-}
-
-/// The order of the texts that a batch's buckets use.
-pub(crate) struct BucketRanks {
-    customers: Ranking,
-    groups: Ranking,
-    cells: Ranking,
-}
-
-/// The columns that say which bucket a row belongs to.
-pub(crate) struct BucketColumns {
-    pub(crate) customer: ArrayRef,
-    pub(crate) plan: ArrayRef,
-    pub(crate) charge: ArrayRef,
-    pub(crate) group: ArrayRef,
-    pub(crate) cell: ArrayRef,
-    pub(crate) period_start: ArrayRef,
-    pub(crate) period_end: ArrayRef,
-    pub(crate) segment_start: ArrayRef,
-    pub(crate) currency: ArrayRef,
-}
-
-impl BucketRanks {
-    pub(crate) fn new<'a>(texts: &BucketTexts, used: impl Iterator<Item = &'a Bucket> + Clone) -> BucketRanks {
-        BucketRanks {
-            customers: Ranking::new(texts.customers.texts(), used.clone().map(|bucket| bucket.customer)),
-            groups: Ranking::new(texts.groups.texts(), used.clone().map(|bucket| bucket.group)),
-            cells: Ranking::new(texts.cells.texts(), used.map(|bucket| bucket.cell)),
+    fn shard(&mut self, shard: usize) -> &mut ShardDirectory {
+        if self.shards.len() <= shard {
+            self.shards.resize_with(shard + 1, ShardDirectory::default);
         }
+        &mut self.shards[shard]
     }
+}
 
-    pub(crate) fn customer(&self, bucket: &Bucket) -> u32 {
-        self.customers.rank(bucket.customer)
+fn of_number<T>(names: &mut Vec<Option<T>>, number: u32) -> &mut Option<T> {
+    if names.len() <= at(number) {
+        names.resize_with(at(number) + 1, || None);
     }
+    &mut names[at(number)]
+}
 
-    pub(crate) fn group(&self, bucket: &Bucket) -> u32 {
-        self.groups.rank(bucket.group)
-    }
-
-    pub(crate) fn cell(&self, bucket: &Bucket) -> u32 {
-        self.cells.rank(bucket.cell)
-    }
-
-    pub(crate) fn columns(&self, texts: &BucketTexts, buckets: &[Bucket]) -> Result<BucketColumns, ArrowError> {
-        let charges = || buckets.iter().map(|bucket| bucket.charge);
-        let times = || buckets.iter().map(|bucket| texts.time(bucket));
-        Ok(BucketColumns {
-            customer: self.customers.column(buckets.iter().map(|bucket| bucket.customer))?,
-            plan: texts.charges.plan.column(charges())?,
-            charge: texts.charges.charge.column(charges())?,
-            group: self.groups.column(buckets.iter().map(|bucket| bucket.group))?,
-            cell: self.cells.column(buckets.iter().map(|bucket| bucket.cell))?,
-            period_start: instants(times().map(|time| time.period.start.micros())),
-            period_end: instants(times().map(|time| time.period.end.micros())),
-            segment_start: instants(times().map(|time| time.segment_start.micros())),
-            currency: texts.charges.currency.column(charges())?,
-        })
-    }
+/// The columns that say which bucket a row belongs to, but for the customer.
+pub(crate) struct BucketMeanings {
+    pub(crate) plan: Meaning,
+    pub(crate) charge: Meaning,
+    pub(crate) meter: Meaning,
+    pub(crate) group: Meaning,
+    pub(crate) cell: Meaning,
+    pub(crate) period_start: Meaning,
+    pub(crate) period_end: Meaning,
+    pub(crate) segment_start: Meaning,
+    pub(crate) currency: Meaning,
 }

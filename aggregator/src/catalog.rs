@@ -1,49 +1,49 @@
-//! What the archive needs of the catalog: names as dictionaries by charge, scale factors, and the JSON texts of groups and
-//! cells.
+//! What the archive needs of the catalog: names by charge, scale factors, and the JSON texts of groups and cells.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
-use arrow_schema::ArrowError;
-use weir_model::catalog::{Catalog, Charge, ChargeIdx, Meter};
+use weir_model::catalog::{Catalog, Charge, ChargeIdx, Meter, Plan};
 use weir_model::charge::Measured;
-use weir_model::number::{QUANTITY_SCALE_MAX, Quantity};
+use weir_model::number::{Overflow, QUANTITY_SCALE_MAX, Quantity};
 use weir_model::price::{Capacity, CellIdx, CellPart, Leaf};
 
-use crate::columns::{dictionary, text_values};
-
-/// The catalog's charges as columns.
+/// The catalog's charges.
 pub(crate) struct Charges {
     catalog: Arc<Catalog>,
-    pub(crate) plan: NameColumn,
-    pub(crate) charge: NameColumn,
-    pub(crate) meter: NameColumn,
-    pub(crate) currency: NameColumn,
-}
-
-/// One name for each charge, as keys into the distinct names in their order.
-pub(crate) struct NameColumn {
-    keys: Vec<i32>,
-    values: ArrayRef,
 }
 
 impl Charges {
     pub(crate) fn new(catalog: Arc<Catalog>) -> Charges {
-        let plan_of = |charge: &Charge| catalog.plans.get(charge.plan.at());
-        let column = |name: &dyn Fn(&Charge) -> Option<String>| {
-            NameColumn::new(catalog.charges.iter().map(|charge| name(charge).unwrap_or_default()).collect())
-        };
-        let plan = column(&|charge| plan_of(charge).map(|plan| plan.name.clone()));
-        let charge = column(&|charge| Some(charge.name.clone()));
-        let meter = column(&|charge| catalog.meters.get(charge.meter.at()).map(|meter| meter.name.clone()));
-        let currency = column(&|charge| plan_of(charge).map(|plan| plan.currency.code().to_owned()));
-        Charges { plan, charge, meter, currency, catalog }
+        Charges { catalog }
     }
 
     /// The charge, if the catalog has it.
     pub(crate) fn get(&self, charge: ChargeIdx) -> Option<&Charge> {
         self.catalog.charges.get(charge.at())
+    }
+
+    /// A charge's name.
+    pub(crate) fn name(&self, charge: ChargeIdx) -> &str {
+        self.get(charge).map_or("", |charge| charge.name.as_str())
+    }
+
+    /// The name of a charge's plan.
+    pub(crate) fn plan(&self, charge: ChargeIdx) -> &str {
+        self.plan_of(charge).map_or("", |plan| plan.name.as_str())
+    }
+
+    /// The code of a charge's currency.
+    pub(crate) fn currency(&self, charge: ChargeIdx) -> &str {
+        self.plan_of(charge).map_or("", |plan| plan.currency.code())
+    }
+
+    /// The name of a charge's first meter.
+    pub(crate) fn meter(&self, charge: ChargeIdx) -> &str {
+        self.meter_of(charge).map_or("", |meter| meter.name.as_str())
+    }
+
+    fn plan_of(&self, charge: ChargeIdx) -> Option<&Plan> {
+        self.catalog.plans.get(self.get(charge)?.plan.at())
     }
 
     fn meter_of(&self, charge: ChargeIdx) -> Option<&Meter> {
@@ -58,13 +58,13 @@ impl Charges {
         }
     }
 
-    /// An event's quantity at the charge's meter at 12 decimals; `None` if that is beyond 38 digits.
-    pub(crate) fn widen(&self, charge: ChargeIdx, quantity: Quantity) -> Option<i128> {
-        const LIMIT: i128 = 10_i128.pow(38);
-        let scale = self.meter_of(charge)?.scale;
-        let factor = 10_i128.checked_pow(u32::from(QUANTITY_SCALE_MAX.checked_sub(scale.decimals())?))?;
-        let scaled = quantity.scaled().checked_mul(factor)?;
-        (-LIMIT < scaled && scaled < LIMIT).then_some(scaled)
+    /// How the quantities of the charge's events are written. `None`: the charge is not in the catalog.
+    pub(crate) fn widening(&self, charge: ChargeIdx) -> Option<Widening> {
+        if self.capacity(charge).is_some() {
+            return Some(Widening::Resources);
+        }
+        let decimals = QUANTITY_SCALE_MAX.checked_sub(self.meter_of(charge)?.scale.decimals())?;
+        Some(Widening::By(10_i128.checked_pow(u32::from(decimals))?))
     }
 
     /// A bucket's quantity at 12 decimals; `None` if that is beyond 38 digits, and for resources.
@@ -91,30 +91,26 @@ impl Charges {
     }
 }
 
-impl NameColumn {
-    fn new(names: Vec<String>) -> NameColumn {
-        let distinct: BTreeSet<&str> = names.iter().map(String::as_str).collect();
-        let values = text_values(&distinct);
-        let ordered: Vec<&str> = distinct.into_iter().collect();
-        let key = |name: &String| {
-            let found = ordered.binary_search(&name.as_str()).ok();
-            found.and_then(|position| i32::try_from(position).ok()).unwrap_or(-1)
-        };
-        NameColumn { keys: names.iter().map(key).collect(), values }
-    }
+/// What an event's quantity becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Widening {
+    /// As many times as much: at 12 decimals.
+    By(i128),
+    /// Nothing: resources do not add up.
+    Resources,
+}
 
-    /// Rank of the charge's name among all.
-    pub(crate) fn rank(&self, charge: ChargeIdx) -> u32 {
-        u32::try_from(self.key(charge)).unwrap_or(0)
-    }
-
-    /// The names of `charges`.
-    pub(crate) fn column(&self, charges: impl Iterator<Item = ChargeIdx>) -> Result<ArrayRef, ArrowError> {
-        dictionary(charges.map(|charge| self.key(charge)).collect(), &self.values)
-    }
-
-    fn key(&self, charge: ChargeIdx) -> i32 {
-        self.keys.get(charge.at()).copied().unwrap_or(-1)
+impl Widening {
+    /// The quantity at 12 decimals, if it has one; `Err` if that is beyond 38 digits.
+    pub(crate) fn widen(self, quantity: Quantity) -> Result<Option<i128>, Overflow> {
+        const LIMIT: i128 = 10_i128.pow(38);
+        let Widening::By(factor) = self else { return Ok(None) };
+        if let Ok(small) = i64::try_from(quantity.scaled()) {
+            // The factor is at most 10^12.
+            return Ok(Some(i128::from(small) * factor));
+        }
+        let scaled = quantity.scaled().checked_mul(factor).ok_or(Overflow)?;
+        if -LIMIT < scaled && scaled < LIMIT { Ok(Some(scaled)) } else { Err(Overflow) }
     }
 }
 

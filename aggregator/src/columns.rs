@@ -1,155 +1,332 @@
-//! Arrow columns from rows: dictionaries whose keys are ranks in the order of their texts, hashes, decimals, instants.
+//! Columns as rows fill them, in the form in which they are written.
+//!
+//! Owns: which encoding a column gets. Few values that repeat become keys of a dictionary, numbers near their neighbours
+//! become differences, everything else stays as it is.
 
-use std::sync::Arc;
+use bytes::Bytes;
+use parquet::data_type::ByteArray;
+use parquet::errors::Result;
+use parquet::file::statistics::Statistics;
+use weir_model::schema::HASH_BYTES;
 
-use arrow_array::builder::StringBuilder;
-use arrow_array::types::Int32Type;
-use arrow_array::{
-    ArrayRef, Decimal128Array, DictionaryArray, FixedSizeBinaryArray, Int32Array, StringArray,
-    TimestampMicrosecondArray,
-};
-use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer};
-use arrow_schema::ArrowError;
-use weir_model::number::{AMOUNT_SCALE, QUANTITY_SCALE_MAX};
-use weir_model::schema::{DECIMAL_DIGITS, HASH_BYTES};
+use crate::dictionary::{Dictionary, NO_KEY, Novelty, TextDictionary, at, len_of, push_text, texts_of};
+use crate::part::{Column, Distinct, Effort, PAGE_ROWS, Part, Presence, Values};
 
-use crate::interner::{TextId, Texts};
+/// Bytes of a fingerprint or digest.
+const HASH_WIDTH: usize = 16;
+const _: () = assert!(HASH_BYTES == 16);
+/// Rows after which texts show whether they repeat.
+const SAMPLE_ROWS: usize = 1 << 14;
+/// A dictionary of texts that may not repeat grows no further than this.
+const TEXT_DICTIONARY_BYTES_MAX: usize = 1 << 20;
 
-/// Stands for a text that is not there.
-pub(crate) const NO_TEXT: TextId = TextId::MAX;
+/// Hashes, most significant byte first.
+#[derive(Default)]
+pub(crate) struct Hashes(Vec<u8>);
 
-/// As an index. u32 fits usize on every platform Weir runs on.
-pub(crate) fn at(index: u32) -> usize {
-    usize::try_from(index).unwrap_or(usize::MAX)
+impl Hashes {
+    pub(crate) fn extend(&mut self, hashes: impl Iterator<Item = u128>) {
+        self.0.reserve(hashes.size_hint().0 * HASH_WIDTH);
+        hashes.for_each(|hash| self.0.extend_from_slice(&hash.to_be_bytes()));
+    }
+
+    pub(crate) fn write(&mut self, part: &mut Part<'_>, presence: Presence<'_>) -> Result<()> {
+        lend(&mut self.0, |bytes| {
+            part.column(&Column { values: Values::Fixed(bytes, HASH_WIDTH), presence, bounds: None })
+        })
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
 }
 
-/// The texts that a batch uses, in the order of their bytes.
-pub(crate) struct Ranking {
-    /// Key in `values` by text; -1 for texts that the batch does not use.
-    keys: Vec<i32>,
-    /// The used texts in order.
-    values: ArrayRef,
+/// Lets pages share a column's memory, which comes back when they are written.
+fn lend(column: &mut Vec<u8>, write: impl FnOnce(&Bytes) -> Result<()>) -> Result<()> {
+    let bytes = Bytes::from(std::mem::take(column));
+    write(&bytes)?;
+    *column = bytes.into();
+    Ok(())
 }
 
-impl Ranking {
-    /// Ranks the texts that `used` names; [`NO_TEXT`] is passed over.
-    pub(crate) fn new(texts: &Texts, used: impl Iterator<Item = TextId>) -> Ranking {
-        const USED: i32 = 0;
-        let mut keys = vec![-1_i32; texts.len()];
-        // The first bytes decide nearly always, and comparing them needs no look at the texts.
-        let mut order: Vec<(u128, TextId)> = Vec::new();
-        for id in used {
-            if let Some(key) = keys.get_mut(at(id))
-                && *key < 0
-            {
-                *key = USED;
-                order.push((first_bytes(texts.get(id)), id));
-            }
+/// 64-bit numbers without order.
+#[derive(Default)]
+pub(crate) struct Numbers(Vec<u8>);
+
+impl Numbers {
+    pub(crate) fn extend(&mut self, numbers: impl Iterator<Item = u64>) {
+        numbers.for_each(|number| self.0.extend_from_slice(&number.to_le_bytes()));
+    }
+
+    pub(crate) fn write(&mut self, part: &mut Part<'_>) -> Result<()> {
+        lend(&mut self.0, |bytes| {
+            let values = Values::Fixed(bytes, size_of::<u64>());
+            part.column(&Column { values, presence: Presence::Every, bounds: None })
+        })
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// 64-bit numbers near their neighbours.
+pub(crate) fn write_deltas(part: &mut Part<'_>, numbers: &[i64], presence: Presence<'_>) -> Result<()> {
+    part.column(&Column { values: Values::Deltas(numbers), presence, bounds: None })
+}
+
+/// Instants near their neighbours.
+pub(crate) fn write_instants(part: &mut Part<'_>, micros: &[i64], presence: Presence<'_>) -> Result<()> {
+    let (least, greatest) = (micros.iter().min().copied(), micros.iter().max().copied());
+    let bounds = least.map(|_| Statistics::int64(least, greatest, None, None, false));
+    part.column(&Column { values: Values::Deltas(micros), presence, bounds })
+}
+
+pub(crate) fn write_booleans(part: &mut Part<'_>, values: &[bool]) -> Result<()> {
+    part.column(&Column { values: Values::Booleans(values), presence: Presence::Every, bounds: None })
+}
+
+/// Keys, of which some may be [`NO_KEY`].
+pub(crate) fn write_keys(part: &mut Part<'_>, keys: &[u32], distinct: Distinct<'_>) -> Result<()> {
+    if !keys.contains(&NO_KEY) {
+        return part.column(&Column { values: Values::Keys(keys, distinct), presence: Presence::Every, bounds: None });
+    }
+    let present: Vec<u32> = keys.iter().map(|&key| u32::from(key != NO_KEY)).collect();
+    let keys: Vec<u32> = keys.iter().copied().filter(|&key| key != NO_KEY).collect();
+    part.column(&Column { values: Values::Keys(&keys, distinct), presence: Presence::Some(&present), bounds: None })
+}
+
+/// Keys of texts that readers look for, with the least and the greatest: they pass over what lies beyond.
+pub(crate) fn write_searched(part: &mut Part<'_>, keys: &[u32], plain: &[u8]) -> Result<()> {
+    let texts = || texts_of(plain);
+    let bound = |text: Option<&[u8]>| text.map(|text| ByteArray::from(text.to_vec()));
+    let bounds = Statistics::byte_array(bound(texts().min()), bound(texts().max()), None, None, false);
+    let len = u32::try_from(texts().count()).unwrap_or(NO_KEY);
+    let values = Values::Keys(keys, Distinct { plain, len });
+    part.column(&Column { values, presence: Presence::Every, bounds: Some(bounds) })
+}
+
+/// What a number of a row, a bucket's kind for example, means in a column: a key, or [`NO_KEY`].
+#[derive(Default)]
+pub(crate) struct Meaning {
+    keys: Vec<u32>,
+    plain: Vec<u8>,
+    len: u32,
+}
+
+impl Meaning {
+    /// By number, a text or none.
+    pub(crate) fn of_texts<'a>(texts: impl Iterator<Item = Option<&'a [u8]>>) -> Meaning {
+        let mut dictionary = TextDictionary::default();
+        let keys = texts.map(|text| text.map_or(NO_KEY, |text| dictionary.key(text).0)).collect();
+        Meaning { keys, plain: dictionary.plain().to_vec(), len: dictionary.len() }
+    }
+
+    /// By number, an instant.
+    pub(crate) fn of_instants(micros: impl Iterator<Item = i64>) -> Meaning {
+        let mut dictionary = Dictionary::default();
+        let mut plain = Vec::new();
+        let keys = micros.map(|at| dictionary.key(at, |at| plain.extend_from_slice(&at.to_le_bytes()))).collect();
+        Meaning { keys, plain, len: len_of(dictionary.values()) }
+    }
+
+    /// Writes what the numbers of the rows mean.
+    pub(crate) fn write(&self, part: &mut Part<'_>, numbers: &[u32]) -> Result<()> {
+        let distinct = Distinct { plain: &self.plain, len: self.len };
+        let first = self.keys.first().copied().unwrap_or(NO_KEY);
+        if self.keys.iter().any(|&key| key != first) {
+            let keys: Vec<u32> = numbers.iter().map(|&number| self.keys[at(number)]).collect();
+            return write_keys(part, &keys, distinct);
         }
-        order.sort_unstable_by(|&(a, id_a), &(b, id_b)| a.cmp(&b).then_with(|| texts.get(id_a).cmp(texts.get(id_b))));
-        let mut values = StringBuilder::new();
-        for (rank, &(_, id)) in (0_i32..).zip(&order) {
-            // Every interned text was checked to be UTF-8, so nothing is replaced here.
-            values.append_value(String::from_utf8_lossy(texts.get(id)));
-            keys[at(id)] = rank;
+        let presence = if first == NO_KEY { Presence::None } else { Presence::Every };
+        part.column(&Column { values: Values::Equal(first, distinct), presence, bounds: None })
+    }
+}
+
+/// Decimals that repeat: amounts and quantities.
+#[derive(Default)]
+pub(crate) struct Decimals {
+    keys: Vec<u32>,
+    dictionary: Dictionary<i128>,
+}
+
+impl Decimals {
+    pub(crate) fn push(&mut self, scaled: Option<i128>) {
+        self.keys.push(scaled.map_or(NO_KEY, |scaled| self.dictionary.key(scaled, |_| ())));
+    }
+
+    pub(crate) fn write(&self, part: &mut Part<'_>) -> Result<()> {
+        let values = self.dictionary.values();
+        let plain = values.iter().map(|value| value.to_be_bytes()).collect::<Vec<_>>().concat();
+        write_keys(part, &self.keys, Distinct { plain: &plain, len: len_of(values) })
+    }
+
+    pub(crate) fn byte_len(&self) -> usize {
+        size_of_val(self.keys.as_slice()) + size_of_val(self.dictionary.values())
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.keys.clear();
+        self.dictionary.clear();
+    }
+}
+
+/// Texts that repeat.
+#[derive(Default)]
+pub(crate) struct Names {
+    keys: Vec<u32>,
+    texts: TextDictionary,
+}
+
+impl Names {
+    /// Whether the text is new.
+    pub(crate) fn push(&mut self, text: &[u8]) -> Novelty {
+        let (key, novelty) = self.texts.key(text);
+        self.keys.push(key);
+        novelty
+    }
+
+    /// A text by the key that [`Names::last`] gave.
+    pub(crate) fn push_known(&mut self, key: u32) {
+        self.keys.push(key);
+    }
+
+    /// The key of the last row.
+    pub(crate) fn last(&self) -> u32 {
+        self.keys.last().copied().unwrap_or(NO_KEY)
+    }
+
+    /// The text of the rows that follow, of which there are so many.
+    pub(crate) fn push_equal(&mut self, text: &[u8], rows: usize) {
+        let (key, _) = self.texts.key(text);
+        self.keys.resize(self.keys.len() + rows, key);
+    }
+
+    /// Writes texts of which some may be absent.
+    pub(crate) fn write(&self, part: &mut Part<'_>) -> Result<()> {
+        write_keys(part, &self.keys, self.texts.distinct())
+    }
+
+    /// Writes the texts of the rows that have one.
+    pub(crate) fn write_where(&self, part: &mut Part<'_>, presence: Presence<'_>) -> Result<()> {
+        part.column(&Column { values: Values::Keys(&self.keys, self.texts.distinct()), presence, bounds: None })
+    }
+
+    pub(crate) fn byte_len(&self) -> usize {
+        self.keys.len() * size_of::<u32>() + self.texts.plain().len()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.keys.clear();
+        self.texts.clear();
+    }
+}
+
+impl TextDictionary {
+    pub(crate) fn distinct(&self) -> Distinct<'_> {
+        Distinct { plain: self.plain(), len: self.len() }
+    }
+}
+
+/// Texts that do not repeat; rows may have none.
+#[derive(Default)]
+pub(crate) struct Texts {
+    plain: Vec<u8>,
+    rows: usize,
+    /// Where the texts of each full page end.
+    page_ends: Vec<usize>,
+    /// Rows without a text.
+    absent: Vec<usize>,
+}
+
+impl Texts {
+    pub(crate) fn push(&mut self, text: Option<&[u8]>) {
+        match text {
+            Some(text) => push_text(&mut self.plain, text),
+            None => self.absent.push(self.rows),
         }
-        Ranking { keys, values: Arc::new(values.finish()) }
+        self.rows += 1;
+        if self.rows.is_multiple_of(PAGE_ROWS) {
+            self.page_ends.push(self.plain.len());
+        }
     }
 
-    /// The key of a used text, -1 for any other.
-    pub(crate) fn key(&self, id: TextId) -> i32 {
-        self.keys.get(at(id)).copied().unwrap_or(-1)
+    /// What was pushed since [`Texts::byte_len`] had that value, and the texts' lengths between.
+    pub(crate) fn since(&self, byte_len: usize) -> &[u8] {
+        &self.plain[byte_len..]
     }
 
-    /// Rank for sorting: texts in the order of their bytes, before them 0 for [`NO_TEXT`].
-    pub(crate) fn rank(&self, id: TextId) -> u32 {
-        u32::try_from(self.key(id) + 1).unwrap_or(0)
+    pub(crate) fn write(&mut self, part: &mut Part<'_>, effort: Effort) -> Result<()> {
+        let Texts { plain, rows, page_ends, absent } = self;
+        let mut present = Vec::new();
+        if !absent.is_empty() {
+            present.resize(*rows, 1);
+            absent.iter().for_each(|&row| present[row] = 0);
+        }
+        let presence = if absent.is_empty() { Presence::Every } else { Presence::Some(&present) };
+        let ends: Vec<usize> = page_ends.iter().copied().chain([plain.len()]).collect();
+        lend(plain, |bytes| {
+            part.column(&Column { values: Values::Texts(bytes, &ends, effort), presence, bounds: None })
+        })
     }
 
-    /// A column of texts, [`NO_TEXT`] being null.
-    pub(crate) fn column(&self, ids: impl Iterator<Item = TextId>) -> Result<ArrayRef, ArrowError> {
-        dictionary(ids.map(|id| self.key(id)).collect(), &self.values)
+    pub(crate) fn byte_len(&self) -> usize {
+        self.plain.len()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.plain.clear();
+        self.rows = 0;
+        self.page_ends.clear();
+        self.absent.clear();
     }
 }
 
-/// The first 16 bytes as a number whose order is theirs; shorter texts are filled up with zeros.
-fn first_bytes(text: &[u8]) -> u128 {
-    let mut first = [0; 16];
-    let len = text.len().min(first.len());
-    first[..len].copy_from_slice(&text[..len]);
-    u128::from_be_bytes(first)
+/// Texts that may repeat: a sample decides.
+#[derive(Default)]
+pub(crate) struct Content {
+    names: Names,
+    /// Once they were found not to repeat.
+    texts: Option<Texts>,
 }
 
-/// A dictionary column; keys below zero are null.
-pub(crate) fn dictionary(keys: Vec<i32>, values: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    let keys = if keys.iter().any(|&key| key < 0) {
-        let present: NullBuffer = keys.iter().map(|&key| key >= 0).collect();
-        Int32Array::try_new(keys.into_iter().map(|key| key.max(0)).collect(), Some(present))?
-    } else {
-        Int32Array::from(keys)
-    };
-    // A dictionary that only holds nulls needs a value to point at.
-    Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, some_value(values))?))
-}
-
-fn some_value(values: &ArrayRef) -> ArrayRef {
-    if values.is_empty() { Arc::new(StringArray::from(vec![""])) } else { Arc::clone(values) }
-}
-
-/// Values of a dictionary.
-pub(crate) fn text_values<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> ArrayRef {
-    Arc::new(StringArray::from_iter_values(texts))
-}
-
-/// A text column gathered from `texts`; `None` is null.
-pub(crate) fn text<'a>(texts: impl Iterator<Item = Option<&'a [u8]>> + Clone) -> Result<ArrayRef, ArrowError> {
-    let length = |text: Option<&[u8]>| text.map_or(0, <[u8]>::len);
-    let bytes = texts.clone().map(length).sum();
-    let mut values = Vec::with_capacity(bytes);
-    texts.clone().flatten().for_each(|text| values.extend_from_slice(text));
-    if i32::try_from(bytes).is_err() {
-        return Err(ArrowError::OffsetOverflowError(bytes));
+impl Content {
+    /// Whether the text may be new.
+    pub(crate) fn push(&mut self, text: Option<&[u8]>) -> Novelty {
+        match (&mut self.texts, text) {
+            (Some(texts), text) => texts.push(text),
+            (None, Some(text)) => return self.names.push(text),
+            (None, None) => self.names.keys.push(NO_KEY),
+        }
+        Novelty::New
     }
-    let offsets = OffsetBuffer::from_lengths(texts.clone().map(length));
-    let present = texts.clone().any(|text| text.is_none()).then(|| texts.map(|text| text.is_some()).collect());
-    Ok(Arc::new(StringArray::try_new(offsets, Buffer::from_vec(values), present)?))
-}
 
-/// Hashes, most significant byte first. `None` is null.
-pub(crate) fn hashes(values: impl ExactSizeIterator<Item = Option<u128>> + Clone) -> Result<ArrayRef, ArrowError> {
-    let mut bytes = Vec::with_capacity(values.len() * size_of::<u128>());
-    values.clone().for_each(|hash| bytes.extend_from_slice(&hash.unwrap_or(0).to_be_bytes()));
-    let present = values.clone().any(|hash| hash.is_none()).then(|| values.map(|hash| hash.is_some()).collect());
-    Ok(Arc::new(FixedSizeBinaryArray::try_new(HASH_BYTES, Buffer::from_vec(bytes), present)?))
-}
+    /// Gives up the dictionary if too little repeats. To be called at places that the log alone decides.
+    pub(crate) fn settle(&mut self) {
+        let Names { keys, texts: known } = &self.names;
+        let repeats = keys.len() < SAMPLE_ROWS || at(known.len()) <= keys.len() / 2;
+        if self.texts.is_some() || repeats && known.plain().len() <= TEXT_DICTIONARY_BYTES_MAX {
+            return;
+        }
+        let mut texts = Texts::default();
+        keys.iter().for_each(|&key| texts.push((key != NO_KEY).then(|| known.get(key))));
+        self.names.clear();
+        self.texts = Some(texts);
+    }
 
-/// Amounts at their scale.
-pub(crate) fn amounts(scaled: impl Iterator<Item = i128>) -> Result<ArrayRef, ArrowError> {
-    decimals(Decimal128Array::from_iter_values(scaled), AMOUNT_SCALE)
-}
+    pub(crate) fn write(&mut self, part: &mut Part<'_>) -> Result<()> {
+        match &mut self.texts {
+            Some(texts) => texts.write(part, Effort::Zstd),
+            None => self.names.write(part),
+        }
+    }
 
-/// Quantities at 12 decimals; `None` where there is none that fits.
-pub(crate) fn quantities(scaled: impl Iterator<Item = Option<i128>>) -> Result<ArrayRef, ArrowError> {
-    decimals(scaled.collect(), QUANTITY_SCALE_MAX)
-}
+    pub(crate) fn byte_len(&self) -> usize {
+        self.names.byte_len() + self.texts.as_ref().map_or(0, Texts::byte_len)
+    }
 
-fn decimals(values: Decimal128Array, scale: u8) -> Result<ArrayRef, ArrowError> {
-    // Both scales are constants below 38.
-    let scale = i8::try_from(scale).unwrap_or(i8::MAX);
-    Ok(Arc::new(values.with_precision_and_scale(DECIMAL_DIGITS, scale)?))
-}
-
-/// Instants in microseconds since 1970.
-pub(crate) fn instants(micros: impl Iterator<Item = i64>) -> ArrayRef {
-    Arc::new(TimestampMicrosecondArray::from_iter_values(micros).with_timezone("UTC"))
-}
-
-/// Instants of which some are absent.
-pub(crate) fn optional_instants(micros: impl Iterator<Item = Option<i64>>) -> ArrayRef {
-    Arc::new(micros.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
-}
-
-/// Maps a signed instant so that unsigned order is its order.
-pub(crate) fn ordered_bits(micros: i64) -> u64 {
-    micros.cast_unsigned() ^ (1 << 63)
+    pub(crate) fn clear(&mut self) {
+        self.names.clear();
+        self.texts = None;
+    }
 }

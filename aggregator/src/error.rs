@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use arrow_schema::ArrowError;
 use parquet::errors::ParquetError;
 
 /// The archive cannot be written. What lies in the folder by then is not an archive: remove it, and run again.
@@ -48,14 +47,6 @@ pub enum ArchiveError {
         path: PathBuf,
         /// What the encoder said.
         source: ParquetError,
-    },
-    /// Internal: columns did not become a batch of rows.
-    #[error("the rows of table {table} do not fit its columns: this is a bug in Weir, please report it")]
-    Columns {
-        /// The table.
-        table: &'static str,
-        /// What does not fit.
-        source: ArrowError,
     },
     /// Internal: ingest let text pass that is no UTF-8.
     #[error(

@@ -1,290 +1,319 @@
-//! Accepted events of the current batch: buffered as compact rows, sorted by subject, event_time and position, and written
-//! by month.
+//! Accepted events of the current batch: columns in log order, written by month.
 
-use std::sync::Arc;
+use weir_model::catalog::TypeIdx;
+use weir_model::event::{Chunk, EventBatch};
+use weir_model::rated::ShardOutput;
+use weir_model::verdict::Verdict;
 
-use arrow_array::{ArrayRef, RecordBatch, UInt64Array};
-use arrow_schema::ArrowError;
-use weir_model::hash::{Fingerprint, PayloadDigest, RouteHash};
-use weir_model::time::Instant;
-use weir_model::verdict::UnpricedReason;
-
-use crate::columns::{self, Ranking, at, dictionary, ordered_bits, text_values};
+use crate::columns::{Content, Hashes, Meaning, Names, Numbers, Texts, write_deltas, write_instants, write_searched};
+use crate::dictionary::{Dictionary, NO_KEY, Novelty, at, push_text};
 use crate::error::ArchiveError;
 use crate::files::{Files, PartName, TableReport};
-use crate::interner::{HashInterner, Interner, TextId, Texts};
-use crate::partitions::{self, Partitions};
-use crate::table::{SLICE_ROWS, Table};
+use crate::order::Place;
+use crate::part::{Effort, Part, Presence};
+use crate::partitions::{PartitionId, Partitions, of_partition};
+use crate::table::Table;
 
-/// What became of an accepted event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Acceptance {
-    Rated,
-    Unmetered,
-    Unpriced(UnpricedReason),
-    LateRefused,
+/// Rows whose text and columns stay in the processor's cache.
+pub(crate) const BLOCK: usize = 256;
+
+/// A chunk and what the shards made of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Rated<'a> {
+    pub(crate) chunk: &'a Chunk,
+    pub(crate) outputs: &'a [ShardOutput],
+    /// Name of the chunk's file.
+    pub(crate) input: &'a str,
 }
 
-/// Where an event stands in the input.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Origin {
-    pub(crate) file: u32,
-    pub(crate) position: u64,
-}
+impl<'a> Rated<'a> {
+    pub(crate) fn batch(&self, place: Place) -> (&'a EventBatch, usize) {
+        (&self.chunk.batches[at(place.shard)], at(place.index))
+    }
 
-/// An accepted event, borrowed from its chunk.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Accepted<'a> {
-    pub(crate) origin: Origin,
-    pub(crate) fingerprint: Fingerprint,
-    pub(crate) payload: PayloadDigest,
-    pub(crate) subject_hash: RouteHash,
-    pub(crate) time: Instant,
-    pub(crate) subject: &'a [u8],
-    pub(crate) source: &'a [u8],
-    pub(crate) id: &'a [u8],
-    pub(crate) type_name: &'a [u8],
-    pub(crate) data: Option<&'a [u8]>,
-    pub(crate) acceptance: Acceptance,
-}
+    /// An event's record in its file.
+    pub(crate) fn position(&self, place: Place) -> u64 {
+        let (batch, i) = self.batch(place);
+        self.chunk.first_position.saturating_add(u64::from(batch.position[i]))
+    }
 
-/// Why an event cannot be buffered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PushError {
-    /// This column is not UTF-8.
-    NotUtf8(&'static str),
-    /// More rows or text than 32 bits count.
-    Full,
-}
-
-/// A buffered event.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct EventRow {
-    pub(crate) fingerprint: u128,
-    pub(crate) position: u64,
-    pub(crate) time: i64,
-    payload: u64,
-    pub(crate) file: u32,
-    subject: TextId,
-    source: TextId,
-    type_name: TextId,
-    /// Where in the text the id begins; the data follow it.
-    text_at: u32,
-    id_len: u32,
-    /// [`NO_DATA`] without data.
-    data_len: u32,
-    acceptance: Acceptance,
-}
-
-const NO_DATA: u32 = u32::MAX;
-const _: () = assert!(size_of::<EventRow>() == 80);
-
-impl EventRow {
-    /// Order in the log; the fingerprint decides where one record gives several events.
-    pub(crate) fn log_order(&self) -> (u32, u64, u128) {
-        (self.file, self.position, self.fingerprint)
+    pub(crate) fn mismatch(&self, what: &'static str) -> ArchiveError {
+        ArchiveError::Mismatch { sequence: self.chunk.sequence, what }
     }
 }
 
 /// The accepted events of the current batch.
 #[derive(Default)]
 pub(crate) struct EventBuffer {
-    rows: Vec<EventRow>,
-    text: Vec<u8>,
-    subjects: HashInterner,
-    sources: Interner,
-    types: Interner,
+    /// By month.
+    months: Vec<EventColumns>,
+    /// Events of the chunk at hand, by month.
+    places: Vec<Vec<Place>>,
+    len: usize,
 }
 
 impl EventBuffer {
     pub(crate) fn len(&self) -> usize {
-        self.rows.len()
+        self.len
     }
 
     /// Memory that the batch takes: a function of its rows alone.
     pub(crate) fn byte_len(&self) -> usize {
-        let texts = [self.subjects.texts(), self.sources.texts(), self.types.texts()].map(Texts::byte_len);
-        self.rows.len() * size_of::<EventRow>() + self.text.len() + texts.iter().sum::<usize>()
+        self.months.iter().map(EventColumns::byte_len).sum()
     }
 
-    pub(crate) fn get(&self, row: u32) -> &EventRow {
-        &self.rows[at(row)]
-    }
-
-    /// Buffers an event; its row.
-    pub(crate) fn push(&mut self, event: &Accepted<'_>) -> Result<u32, PushError> {
-        for (column, text) in [("id", event.id), ("data", event.data.unwrap_or_default())] {
-            std::str::from_utf8(text).map_err(|_| PushError::NotUtf8(column))?;
+    /// Buffers a chunk's accepted events.
+    pub(crate) fn append(
+        &mut self,
+        rated: Rated<'_>,
+        places: &[Place],
+        months: &mut Partitions,
+    ) -> Result<(), ArchiveError> {
+        self.places.iter_mut().for_each(Vec::clear);
+        for &place in places {
+            let (batch, i) = rated.batch(place);
+            of_partition(&mut self.places, months.of(batch.time[i])).push(place);
         }
-        let row = u32::try_from(self.rows.len()).map_err(|_| PushError::Full)?;
-        let text_at = u32::try_from(self.text.len()).map_err(|_| PushError::Full)?;
-        let id_len = u32::try_from(event.id.len()).map_err(|_| PushError::Full)?;
-        let data_len = event.data.map_or(Ok(NO_DATA), |data| u32::try_from(data.len()));
-        let data_len = data_len.map_err(|_| PushError::Full)?;
-        self.text.extend_from_slice(event.id);
-        self.text.extend_from_slice(event.data.unwrap_or_default());
-        let subject = self.subject(event)?;
-        self.rows.push(EventRow {
-            fingerprint: event.fingerprint.0,
-            position: event.origin.position,
-            time: event.time.micros(),
-            payload: event.payload.0,
-            file: event.origin.file,
-            subject,
-            source: intern(&mut self.sources, "source", event.source)?,
-            type_name: intern(&mut self.types, "type", event.type_name)?,
-            text_at,
-            id_len,
-            data_len,
-            acceptance: event.acceptance,
-        });
-        Ok(row)
-    }
-
-    fn subject(&mut self, event: &Accepted<'_>) -> Result<TextId, PushError> {
-        let known = self.subjects.texts().len();
-        let id = self.subjects.intern(event.subject_hash.0, event.subject).ok_or(PushError::Full)?;
-        check_new(self.subjects.texts(), known, ("subject", event.subject)).map(|()| id)
+        for (month, places) in (0..).zip(&self.places).filter(|(_, places)| !places.is_empty()) {
+            let columns = of_partition(&mut self.months, month);
+            // Column by column, but of few events at once: their text is read once for all columns.
+            places.chunks(BLOCK).try_for_each(|places| columns.append(rated, places))?;
+            columns.settle();
+        }
+        self.len += places.len();
+        Ok(())
     }
 
     /// Writes the batch, one part for each month with rows.
     pub(crate) fn write(
-        &self,
+        &mut self,
         files: &mut Files,
-        out: &mut EventOutput<'_>,
+        (table, months): (&Table, &Partitions),
         batch: u32,
     ) -> Result<TableReport, ArchiveError> {
-        let mut by_month: Vec<Vec<u32>> = Vec::new();
-        for (row, event) in (0_u32..).zip(&self.rows) {
-            partitions::push(&mut by_month, out.months.of(Instant::from_micros(event.time)), row);
-        }
-        let ranks = EventRanks {
-            subjects: Ranking::new(self.subjects.texts(), self.rows.iter().map(|row| row.subject)),
-            sources: Ranking::new(self.sources.texts(), self.rows.iter().map(|row| row.source)),
-            types: Ranking::new(self.types.texts(), self.rows.iter().map(|row| row.type_name)),
-        };
         let mut report = TableReport::default();
-        for (month, rows) in (0_u32..).zip(by_month).filter(|(_, rows)| !rows.is_empty()) {
-            let order = self.sort(rows, &ranks.subjects);
-            let slices = order.chunks(SLICE_ROWS).map(|slice| self.slice(slice, &ranks, out));
-            let part = PartName { partition: out.months.name(month), batch };
-            report.add(files.write_part(out.table, part, slices)?);
+        for (month, columns) in (0 as PartitionId..).zip(&mut self.months).filter(|(_, columns)| columns.rows() > 0) {
+            let part = PartName { partition: months.name(month), batch };
+            report.add(files.write_part(table, part, columns.rows(), |part| columns.write(part))?);
+            columns.clear();
         }
+        self.len = 0;
         Ok(report)
     }
+}
 
-    /// Forgets the batch and keeps the memory.
-    pub(crate) fn clear(&mut self) {
-        self.rows.clear();
-        self.text.clear();
-        self.subjects.clear();
-        self.sources.clear();
-        self.types.clear();
+/// The columns of one month.
+#[derive(Default)]
+struct EventColumns {
+    file: Names,
+    position: Vec<i64>,
+    fingerprint: Hashes,
+    payload: Numbers,
+    source: Names,
+    id: Texts,
+    subject: Vec<u32>,
+    /// Subjects by their keyed hash, which stands for the text here as it does in the shards.
+    subjects: Dictionary<u128>,
+    /// Their texts as Parquet has them.
+    subject_texts: Vec<u8>,
+    /// Their keys by shard and number there.
+    subject_keys: Vec<Vec<u32>>,
+    type_name: Names,
+    /// Keys of the names of the catalog's types.
+    type_keys: Vec<u32>,
+    time: Vec<i64>,
+    data: Content,
+    verdict: Vec<u32>,
+    verdicts: Dictionary<Verdict>,
+}
+
+impl EventColumns {
+    fn rows(&self) -> usize {
+        self.position.len()
     }
 
-    fn sort(&self, rows: Vec<u32>, subjects: &Ranking) -> Vec<u32> {
-        let key = |row: u32| {
-            let event = self.get(row);
-            let rank = u128::from(subjects.rank(event.subject));
-            (rank << 96) | (u128::from(ordered_bits(event.time)) << 32) | u128::from(row)
+    fn byte_len(&self) -> usize {
+        const FIXED: usize = 16 + 3 * size_of::<i64>() + 2 * size_of::<u32>();
+        let texts = [self.file.byte_len(), self.source.byte_len(), self.type_name.byte_len()].iter().sum::<usize>();
+        self.rows() * FIXED + texts + self.id.byte_len() + self.subject_texts.len() + self.data.byte_len()
+    }
+
+    fn append(&mut self, rated: Rated<'_>, places: &[Place]) -> Result<(), ArchiveError> {
+        let text = rated.chunk.text.as_slice();
+        let events = || places.iter().map(|&place| rated.batch(place));
+        let not_utf8 = |column, row: usize| {
+            let position = rated.position(places[row]);
+            ArchiveError::Text { column, file: rated.input.to_owned(), position }
         };
-        let mut keys: Vec<u128> = rows.iter().map(|&row| key(row)).collect();
-        keys.sort_unstable();
-        let mut order = rows;
-        // The low 32 bits are the row.
-        order.iter_mut().zip(&keys).for_each(|(row, key)| *row = u32::try_from(key & 0xFFFF_FFFF).unwrap_or(0));
-        let mut start = 0;
-        for tied in keys.chunk_by(|a, b| a >> 32 == b >> 32) {
-            let end = start + tied.len();
-            if tied.len() > 1 {
-                order[start..end].sort_unstable_by_key(|&row| self.get(row).log_order());
+        self.file.push_equal(rated.input.as_bytes(), places.len());
+        self.position.extend(places.iter().map(|&place| rated.position(place).cast_signed()));
+        self.fingerprint.extend(events().map(|(batch, i)| batch.fingerprint[i].0));
+        self.payload.extend(events().map(|(batch, i)| batch.payload[i].0));
+        for (row, (batch, i)) in events().enumerate() {
+            let source = batch.source[i].of(text);
+            if self.source.push(source) == Novelty::New && !is_utf8(source) {
+                return Err(not_utf8("source", row));
             }
-            start = end;
         }
-        order
+        self.append_ids(places.iter().map(|&place| rated.batch(place)), text).map_err(|row| not_utf8("id", row))?;
+        self.append_subjects(rated, places).map_err(|row| not_utf8("subject", row))?;
+        self.append_types(events(), text).map_err(|row| not_utf8("type", row))?;
+        self.time.extend(events().map(|(batch, i)| batch.time[i].micros()));
+        for (row, (batch, i)) in events().enumerate() {
+            let data = Some(batch.data[i]).filter(|data| !data.is_absent()).map(|data| data.of(text));
+            if self.data.push(data) == Novelty::New && !is_utf8(data.unwrap_or_default()) {
+                return Err(not_utf8("data", row));
+            }
+        }
+        self.append_verdicts(places.iter().map(|place| rated.outputs[at(place.shard)].verdicts[at(place.index)]));
+        Ok(())
     }
 
-    fn slice(&self, slice: &[u32], ranks: &EventRanks, out: &EventOutput<'_>) -> Result<RecordBatch, ArchiveError> {
-        let columns = self.columns(slice, ranks, out.inputs);
-        let batch = columns.and_then(|columns| RecordBatch::try_new(Arc::clone(&out.table.schema), columns));
-        batch.map_err(|source| ArchiveError::Columns { table: out.table.name, source })
+    /// Decides what could wait for the end of a chunk.
+    fn settle(&mut self) {
+        self.data.settle();
+    }
+
+    /// `Err`: the row whose id is not UTF-8.
+    fn append_ids<'a>(
+        &mut self,
+        events: impl Iterator<Item = (&'a EventBatch, usize)> + Clone,
+        text: &[u8],
+    ) -> Result<(), usize> {
+        let before = self.id.byte_len();
+        events.clone().for_each(|(batch, i)| self.id.push(Some(batch.id[i].of(text))));
+        // All at once: the lengths between short texts are ASCII too.
+        if self.id.since(before).is_ascii() {
+            return Ok(());
+        }
+        let wrong = events.enumerate().find(|(_, (batch, i))| !is_utf8(batch.id[*i].of(text)));
+        wrong.map_or(Ok(()), |(row, _)| Err(row))
+    }
+
+    /// `Err`: the row whose subject is not UTF-8.
+    fn append_subjects(&mut self, rated: Rated<'_>, places: &[Place]) -> Result<(), usize> {
+        for (row, &place) in places.iter().enumerate() {
+            let known = of_partition(&mut self.subject_keys, place.shard).get(at(place.subject)).copied();
+            let key = match known {
+                Some(key) if key != NO_KEY => key,
+                _ => self.enter_subject(rated, place).ok_or(row)?,
+            };
+            self.subject.push(key);
+        }
+        Ok(())
+    }
+
+    /// The key of a subject that a shard names for the first time; another one may have named it before. `None`: not UTF-8.
+    #[cold]
+    fn enter_subject(&mut self, rated: Rated<'_>, place: Place) -> Option<u32> {
+        let (batch, i) = rated.batch(place);
+        let text = batch.subject[i].of(&rated.chunk.text);
+        let key = self.subjects.key(batch.subject_hash[i].0, |_| push_text(&mut self.subject_texts, text));
+        let keys = of_partition(&mut self.subject_keys, place.shard);
+        if keys.len() <= at(place.subject) {
+            keys.resize(at(place.subject) + 1, NO_KEY);
+        }
+        keys[at(place.subject)] = key;
+        is_utf8(text).then_some(key)
+    }
+
+    /// `Err`: the row whose type is not UTF-8.
+    fn append_types<'a>(
+        &mut self,
+        events: impl Iterator<Item = (&'a EventBatch, usize)>,
+        text: &[u8],
+    ) -> Result<(), usize> {
+        for (row, (batch, i)) in events.enumerate() {
+            let event_type = batch.event_type[i];
+            if let Some(&key) = self.type_keys.get(event_type.at())
+                && key != NO_KEY
+            {
+                self.type_name.push_known(key);
+                continue;
+            }
+            let name = batch.type_name[i].of(text);
+            let novelty = self.type_name.push(name);
+            if event_type != TypeIdx::UNKNOWN {
+                if self.type_keys.len() <= event_type.at() {
+                    self.type_keys.resize(event_type.at() + 1, NO_KEY);
+                }
+                self.type_keys[event_type.at()] = self.type_name.last();
+            }
+            if novelty == Novelty::New && !is_utf8(name) {
+                return Err(row);
+            }
+        }
+        Ok(())
+    }
+
+    fn append_verdicts(&mut self, verdicts: impl Iterator<Item = Verdict>) {
+        let mut last = None;
+        for verdict in verdicts {
+            let key = match last {
+                Some((before, key)) if before == verdict => key,
+                _ => self.verdicts.key(verdict, |_| ()),
+            };
+            last = Some((verdict, key));
+            self.verdict.push(key);
+        }
     }
 
     /// In the order of `schema::events`.
-    fn columns(&self, slice: &[u32], ranks: &EventRanks, inputs: &ArrayRef) -> Result<Vec<ArrayRef>, ArrowError> {
-        let rows = || slice.iter().map(|&row| self.get(row));
-        let file_keys = rows().map(|row| i32::try_from(row.file).unwrap_or(-1)).collect();
-        Ok(vec![
-            dictionary(file_keys, inputs)?,
-            Arc::new(rows().map(|row| row.position).collect::<UInt64Array>()),
-            columns::hashes(rows().map(|row| Some(row.fingerprint)))?,
-            Arc::new(rows().map(|row| row.payload).collect::<UInt64Array>()),
-            ranks.sources.column(rows().map(|row| row.source))?,
-            columns::text(rows().map(|row| Some(self.id(row))))?,
-            ranks.subjects.column(rows().map(|row| row.subject))?,
-            ranks.types.column(rows().map(|row| row.type_name))?,
-            columns::instants(rows().map(|row| row.time)),
-            columns::text(rows().map(|row| self.data(row)))?,
-            dictionary(rows().map(|row| verdict_key(row.acceptance)).collect(), &text_values(VERDICTS))?,
-            dictionary(
-                rows().map(|row| reason_key(row.acceptance)).collect(),
-                &text_values(UnpricedReason::ALL.map(UnpricedReason::code)),
-            )?,
-        ])
+    fn write(&mut self, part: &mut Part<'_>) -> parquet::errors::Result<()> {
+        let every = Presence::Every;
+        self.file.write(part)?;
+        write_deltas(part, &self.position, every)?;
+        self.fingerprint.write(part, every)?;
+        self.payload.write(part)?;
+        self.source.write(part)?;
+        self.id.write(part, Effort::None)?;
+        write_searched(part, &self.subject, &self.subject_texts)?;
+        self.type_name.write(part)?;
+        write_instants(part, &self.time, every)?;
+        self.data.write(part)?;
+        let verdicts = || self.verdicts.values().iter();
+        let code = |verdict: &Verdict| Some(code(*verdict).as_bytes());
+        Meaning::of_texts(verdicts().map(code)).write(part, &self.verdict)?;
+        Meaning::of_texts(verdicts().map(|verdict| reason(*verdict).map(str::as_bytes))).write(part, &self.verdict)
     }
 
-    fn id(&self, row: &EventRow) -> &[u8] {
-        let start = at(row.text_at);
-        &self.text[start..start + at(row.id_len)]
-    }
-
-    fn data(&self, row: &EventRow) -> Option<&[u8]> {
-        let start = at(row.text_at) + at(row.id_len);
-        (row.data_len != NO_DATA).then(|| &self.text[start..start + at(row.data_len)])
-    }
-}
-
-/// What writing a batch of events needs.
-pub(crate) struct EventOutput<'a> {
-    pub(crate) table: &'a Table,
-    pub(crate) inputs: &'a ArrayRef,
-    pub(crate) months: &'a mut Partitions,
-}
-
-struct EventRanks {
-    subjects: Ranking,
-    sources: Ranking,
-    types: Ranking,
-}
-
-const VERDICTS: [&str; 4] = ["rated", "unpriced", "unmetered", "late_refused"];
-
-fn verdict_key(acceptance: Acceptance) -> i32 {
-    match acceptance {
-        Acceptance::Rated => 0,
-        Acceptance::Unpriced(_) => 1,
-        Acceptance::Unmetered => 2,
-        Acceptance::LateRefused => 3,
+    /// Forgets the rows and keeps the memory.
+    fn clear(&mut self) {
+        self.file.clear();
+        self.position.clear();
+        self.fingerprint.clear();
+        self.payload.clear();
+        self.source.clear();
+        self.id.clear();
+        self.subject.clear();
+        self.subjects.clear();
+        self.subject_texts.clear();
+        self.subject_keys.iter_mut().for_each(Vec::clear);
+        self.type_name.clear();
+        self.type_keys.clear();
+        self.time.clear();
+        self.data.clear();
+        self.verdict.clear();
+        self.verdicts.clear();
     }
 }
 
-/// Index in [`UnpricedReason::ALL`]; -1 (null) for the others.
-fn reason_key(acceptance: Acceptance) -> i32 {
-    let Acceptance::Unpriced(reason) = acceptance else { return -1 };
-    let index = UnpricedReason::ALL.iter().position(|&other| other == reason);
-    index.and_then(|index| i32::try_from(index).ok()).unwrap_or(-1)
-}
-
-fn intern(texts: &mut Interner, column: &'static str, text: &[u8]) -> Result<TextId, PushError> {
-    let known = texts.texts().len();
-    let id = texts.intern(text).ok_or(PushError::Full)?;
-    check_new(texts.texts(), known, (column, text)).map(|()| id)
-}
-
-/// Texts are checked where they are new.
-fn check_new(texts: &Texts, known: usize, (column, text): (&'static str, &[u8])) -> Result<(), PushError> {
-    if texts.len() > known {
-        std::str::from_utf8(text).map_err(|_| PushError::NotUtf8(column))?;
+/// The text of an accepted event's verdict.
+fn code(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Rated => "rated",
+        Verdict::Unpriced(_) => "unpriced",
+        Verdict::LateRefused => "late_refused",
+        Verdict::Unmetered => "unmetered",
+        Verdict::Duplicate | Verdict::Conflict => unreachable!("only accepted events are archived"),
     }
-    Ok(())
+}
+
+fn reason(verdict: Verdict) -> Option<&'static str> {
+    let Verdict::Unpriced(reason) = verdict else { return None };
+    Some(reason.code())
+}
+
+fn is_utf8(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok()
 }

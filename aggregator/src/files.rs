@@ -1,15 +1,17 @@
 //! The files of one archive: creates them, tells disk errors from the encoder's, syncs, and keeps the report.
 //!
-//! Owns: the rule that a file is created new, synced when it is complete, and that its folder is synced at the end.
+//! Owns: the rule that a file is created new, synced once it is complete, and that its folder is synced at the end.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{Builder, JoinHandle};
 
-use arrow_array::RecordBatch;
-use parquet::arrow::ArrowWriter;
+use parquet::errors::{ParquetError, Result as ParquetResult};
 
 use crate::error::ArchiveError;
+use crate::part::Part;
 use crate::store::{Sink, Store};
 use crate::table::Table;
 
@@ -60,6 +62,7 @@ impl TableReport {
 pub(crate) struct Files {
     store: Box<dyn Store>,
     folder: PathBuf,
+    syncing: Syncing,
     /// Folders with new entries.
     touched: BTreeSet<PathBuf>,
 }
@@ -68,7 +71,7 @@ impl Files {
     /// Creates the archive's folder unless it exists.
     pub(crate) fn new(store: Box<dyn Store>, folder: &Path) -> Result<Files, ArchiveError> {
         store.create_folder(folder).map_err(|e| ArchiveError::io(folder, e))?;
-        Ok(Files { store, folder: folder.to_owned(), touched: BTreeSet::new() })
+        Ok(Files { store, folder: folder.to_owned(), syncing: Syncing::default(), touched: BTreeSet::new() })
     }
 
     /// Creates `DIR/name`, which must not exist; parts of `name` before the last are folders.
@@ -89,34 +92,75 @@ impl Files {
     }
 
     /// Writes one part of a table: `DIR/table/partition/part-NNNNN.parquet`.
-    pub(crate) fn write_part<I>(
+    pub(crate) fn write_part(
         &mut self,
         table: &Table,
         at: PartName<'_>,
-        slices: I,
-    ) -> Result<TableReport, ArchiveError>
-    where
-        I: Iterator<Item = Result<RecordBatch, ArchiveError>>,
-    {
+        rows: usize,
+        columns: impl FnOnce(&mut Part<'_>) -> ParquetResult<()>,
+    ) -> Result<TableReport, ArchiveError> {
         let name = format!("{}/{}/part-{:05}.parquet", table.name, at.partition, at.batch);
         let mut file = self.create(Path::new(&name))?;
-        let mut rows = 0_u64;
-        let written = write_slices(&mut file, table, slices, &mut rows);
-        written.map_err(|e| match e {
-            SliceError::Slice(e) => e,
-            SliceError::Encoder(e) => file.blame(e),
-        })?;
-        let bytes = file.close()?;
-        Ok(TableReport { files: 1, rows, bytes })
+        let written = write_columns(&mut file, table, rows, columns);
+        written.map_err(|e| file.blame(e))?;
+        let bytes = file.bytes;
+        self.syncing.add(file)?;
+        // usize has at most 64 bits on every platform Rust supports.
+        Ok(TableReport { files: 1, rows: u64::try_from(rows).unwrap_or(u64::MAX), bytes })
     }
 
-    /// Makes all new entries durable.
-    pub(crate) fn sync(&self) -> Result<(), ArchiveError> {
+    /// Makes all files and new entries durable.
+    pub(crate) fn sync(&mut self) -> Result<(), ArchiveError> {
+        self.syncing.finish()?;
         // The reverse order puts a folder before the one that names it.
         for folder in self.touched.iter().rev() {
             self.store.sync_folder(folder).map_err(|e| ArchiveError::io(folder, e))?;
         }
         Ok(())
+    }
+}
+
+/// Complete files on their way to the disk: a thread waits for it, so that nobody else does.
+#[derive(Default)]
+struct Syncing {
+    thread: Option<SyncThread>,
+}
+
+struct SyncThread {
+    files: Sender<NewFile>,
+    outcome: JoinHandle<Result<(), ArchiveError>>,
+}
+
+impl Syncing {
+    /// Takes a complete file, or gives the error of one before.
+    fn add(&mut self, file: NewFile) -> Result<(), ArchiveError> {
+        if self.thread.is_none() {
+            let (sender, files) = channel::<NewFile>();
+            let path = file.path.clone();
+            let thread = Builder::new().name("sync".to_owned());
+            let thread = thread.spawn(move || files.iter().try_for_each(|file| file.close().map(drop)));
+            let outcome = thread.map_err(|e| ArchiveError::io(&path, e))?;
+            self.thread = Some(SyncThread { files: sender, outcome });
+        }
+        match &self.thread {
+            Some(thread) if thread.files.send(file).is_ok() => Ok(()),
+            // The thread ends at its first error.
+            _ => self.finish(),
+        }
+    }
+
+    /// Waits for all of them.
+    fn finish(&mut self) -> Result<(), ArchiveError> {
+        let Some(SyncThread { files, outcome }) = self.thread.take() else { return Ok(()) };
+        drop(files);
+        outcome.join().expect("waiting for a disk does not panic")
+    }
+}
+
+impl Drop for Syncing {
+    /// Leaves nothing behind that still works on the archive's folder. After an error the files are worthless.
+    fn drop(&mut self) {
+        let _ = self.finish();
     }
 }
 
@@ -129,25 +173,15 @@ pub(crate) struct PartName<'a> {
     pub(crate) batch: u32,
 }
 
-enum SliceError {
-    Slice(ArchiveError),
-    Encoder(parquet::errors::ParquetError),
-}
-
-fn write_slices<I>(file: &mut NewFile, table: &Table, slices: I, rows: &mut u64) -> Result<(), SliceError>
-where
-    I: Iterator<Item = Result<RecordBatch, ArchiveError>>,
-{
-    let schema = table.schema.clone();
-    let mut writer = ArrowWriter::try_new(file, schema, Some(table.properties.clone())).map_err(SliceError::Encoder)?;
-    for slice in slices {
-        let slice = slice.map_err(SliceError::Slice)?;
-        // usize has at most 64 bits on every platform Rust supports.
-        *rows += u64::try_from(slice.num_rows()).unwrap_or(u64::MAX);
-        writer.write(&slice).map_err(SliceError::Encoder)?;
-    }
-    writer.close().map_err(SliceError::Encoder)?;
-    Ok(())
+fn write_columns(
+    file: &mut NewFile,
+    table: &Table,
+    rows: usize,
+    columns: impl FnOnce(&mut Part<'_>) -> ParquetResult<()>,
+) -> ParquetResult<()> {
+    let mut part = Part::begin(file, table, rows)?;
+    columns(&mut part)?;
+    part.finish()
 }
 
 /// A file of the archive being written. Remembers the disk's error, which the encoder may wrap or lose.
@@ -169,7 +203,7 @@ impl NewFile {
         &self.path
     }
 
-    fn blame(&mut self, encoder: parquet::errors::ParquetError) -> ArchiveError {
+    fn blame(&mut self, encoder: ParquetError) -> ArchiveError {
         match self.failure.take() {
             Some(disk) => ArchiveError::io(&self.path, disk),
             None => ArchiveError::Encode { path: self.path.clone(), source: encoder },

@@ -1,7 +1,7 @@
 //! From what the shards hand out to files: the archive (accepted events, rated rows and totals as Parquet) and the
 //! quarantine (rejections and conflicts as NDJSON).
 //!
-//! Owns: where an output batch ends, how rows are sorted, partitioned and encoded, and that nothing half-written looks
+//! Owns: where an output batch ends, how rows are partitioned and encoded, and that nothing half-written looks
 //! whole. Does not own: the tables' columns (`weir_model::schema`), what anything costs, threads, and the folder's final
 //! name: the caller hands in a staging folder and renames it after [`Archive::finish`]. Keeps L6, L7 and L9: files are a
 //! function of the log alone, whatever the number of threads or shards.
@@ -11,10 +11,13 @@ mod archive;
 mod buckets;
 mod catalog;
 mod columns;
+mod dictionary;
+mod encoding;
 mod error;
 mod events;
 mod files;
-mod interner;
+mod order;
+mod part;
 mod partitions;
 mod quarantine;
 mod rated;
@@ -26,3 +29,4 @@ pub use archive::{Archive, ArchiveSettings, Contents};
 pub use error::ArchiveError;
 pub use files::{ArchiveReport, TableReport};
 pub use store::{LocalStore, Sink, Store};
+pub use totals::Totals;

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use weir_model::time::Instant;
 
+use crate::dictionary::at;
+
 const DAY_MICROS: i64 = 86_400_000_000;
 
 /// Number of a partition.
@@ -71,15 +73,13 @@ impl Partitions {
     }
 }
 
-/// Rows by partition: `lists[id]` holds those of partition `id`.
-pub(crate) fn push<T>(lists: &mut Vec<Vec<T>>, id: PartitionId, row: T) {
-    let at = usize::try_from(id).unwrap_or(usize::MAX);
+/// What belongs to a partition, in a list of all partitions; it is entered, empty, if it is not there.
+pub(crate) fn of_partition<T: Default>(lists: &mut Vec<T>, id: PartitionId) -> &mut T {
+    let at = at(id);
     if lists.len() <= at {
-        lists.resize_with(at + 1, Vec::new);
+        lists.resize_with(at + 1, T::default);
     }
-    if let Some(list) = lists.get_mut(at) {
-        list.push(row);
-    }
+    &mut lists[at]
 }
 
 #[cfg(test)]

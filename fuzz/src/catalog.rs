@@ -52,12 +52,16 @@ fn rate(catalog: &Arc<Catalog>) {
     Decoder::new(catalog, HashKey::FILES, 1).decode_ndjson(&mut chunk, &mut DecodeScratch::new());
     let mut shard = Shard::new(0, 1, plan);
     let events = chunk.batches[0].len() as u64;
-    shard.apply(&chunk.text, &chunk.batches[0], Rows::Keep, &mut ShardOutput::default());
+    shard
+        .apply(&chunk.text, &chunk.batches[0], Rows::Keep, &mut ShardOutput::default())
+        .expect("identities stay in memory");
     let counters = shard.counters();
     let accepted = counters.rated + counters.unpriced + counters.unmetered + counters.late_refused;
     let copies = counters.duplicate + counters.conflict;
     assert_eq!(accepted + copies, events, "every event has a verdict (L3)");
-    shard.apply(&chunk.text, &chunk.batches[0], Rows::Count, &mut ShardOutput::default());
+    shard
+        .apply(&chunk.text, &chunk.batches[0], Rows::Count, &mut ShardOutput::default())
+        .expect("identities stay in memory");
     let counters = shard.counters();
     assert_eq!(counters.duplicate + counters.conflict, copies + events, "all come twice (L2)");
 }

@@ -19,7 +19,7 @@ use weir_model::event::Chunk;
 use weir_model::hash::HashKey;
 use weir_model::number::{AMOUNT_SCALE, Amount, Quantity};
 use weir_model::price::{CellIdx, Leaf, PerEvent};
-use weir_model::rated::ShardOutput;
+use weir_model::rated::{BucketNames, ShardOutput};
 use weir_model::time::{Instant, Period};
 use weir_rater::{RatingPlan, Rows, Shard};
 
@@ -161,7 +161,8 @@ impl<'c> Tariff<'c> {
     fn agree(&self, toml: &str, events: &[Event], dropped: &[&str], cells: &BTreeMap<CellIdx, Cell>) {
         let rate = |events: &[&Event]| {
             let log: Vec<Entry> = events.iter().map(|event| Entry::Event((*event).clone())).collect();
-            let outcome = oracle::rate(toml, &log).unwrap_or_else(|error| panic!("the oracle fails: {error:#}\n{toml}"));
+            let outcome =
+                oracle::rate(toml, &log).unwrap_or_else(|error| panic!("the oracle fails: {error:#}\n{toml}"));
             outcome.buckets.into_iter().filter(|(_, bucket)| bucket.events > 0).collect::<Vec<_>>()
         };
         let fitting: Vec<&Event> = events.iter().filter(|event| !dropped.contains(&event.id.as_str())).collect();
@@ -173,7 +174,9 @@ impl<'c> Tariff<'c> {
             assert_eq!((leaf, cell.events), (key.leaf, bucket.events), "{toml}");
             assert_eq!(scaled, bucket.amount.to_string(), "{toml}\n{events:#?}");
         }
-        let Some(first) = dropped.first().and_then(|id| events.iter().position(|event| event.id == **id)) else { return };
+        let Some(first) = dropped.first().and_then(|id| events.iter().position(|event| event.id == **id)) else {
+            return;
+        };
         let with_it: Vec<&Event> = events[..=first].iter().collect();
         // 36 digits: a hundredth of what an amount and a quantity may have.
         let is_large = rate(&with_it).iter().any(|(_, bucket)| {
@@ -227,10 +230,11 @@ impl<'c> Tariff<'c> {
         assert_eq!(chunk.rejected, [], "these events are all valid");
         let mut shard = Shard::new(0, 1, Arc::new(RatingPlan::compile(catalog, HashKey::FILES).expect("one charge")));
         let mut output = ShardOutput::default();
-        shard.apply(&chunk.text, &chunk.batches[0], Rows::Keep, &mut output);
+        shard.apply(&chunk.text, &chunk.batches[0], Rows::Keep, &mut output).expect("identities stay in memory");
+        let opened: Vec<_> = BucketNames::default().describe(std::mem::take(&mut output.opened)).collect();
         let mut sums: BTreeMap<CellIdx, Amount> = BTreeMap::new();
         for (bucket, amount) in output.rows.bucket.iter().zip(&output.rows.amount) {
-            let sum = sums.entry(output.opened[*bucket as usize].cell).or_default();
+            let sum = sums.entry(opened[*bucket as usize].cell).or_default();
             *sum = sum.checked_add(*amount).expect("rows sum to an amount");
         }
         let owed = |cell: &Cell| {

@@ -17,6 +17,7 @@ use weir_model::rated::ShardOutput;
 use weir_model::time::Instant;
 use weir_model::verdict::Verdict;
 use weir_rater::close::seal;
+use weir_rater::identities::IdentitySettings;
 use weir_rater::{RatingPlan, Rows, Shard};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -79,12 +80,18 @@ pub fn run(data: &[u8]) {
 }
 
 fn restore(bytes: &[u8], rated: &Rated) -> bool {
-    let Ok(mut shard) = Shard::restore(bytes, Arc::clone(&rated.plan)) else { return false };
-    let written = shard.snapshot();
-    let again = Shard::restore(&written, Arc::clone(&rated.plan));
+    let Ok(mut shard) = Shard::restore(bytes, Arc::clone(&rated.plan), IdentitySettings::in_memory()) else {
+        return false;
+    };
+    let written = shard.snapshot().expect("identities stay in memory");
+    let again = Shard::restore(&written, Arc::clone(&rated.plan), IdentitySettings::in_memory());
     let mut again = again.expect("a restored shard's snapshot is one");
     // The order of identities depends on how their table was filled; nothing else does.
-    assert_eq!(written.len(), again.snapshot().len(), "as much was restored as was written");
+    assert_eq!(
+        written.len(),
+        again.snapshot().expect("identities stay in memory").len(),
+        "as much was restored as was written"
+    );
     assert_eq!(rated.goes_on(&mut shard), rated.goes_on(&mut again), "what was restored rates the same");
     true
 }
@@ -93,7 +100,9 @@ impl Rated {
     /// What a shard makes of more events: verdicts, buckets and amounts of rows.
     fn goes_on(&self, shard: &mut Shard) -> (Vec<Verdict>, Vec<u32>, Vec<Amount>) {
         let mut output = ShardOutput::default();
-        shard.apply(&self.more.text, &self.more.batches[0], Rows::Keep, &mut output);
+        shard
+            .apply(&self.more.text, &self.more.batches[0], Rows::Keep, &mut output)
+            .expect("identities stay in memory");
         (output.verdicts, output.rows.bucket, output.rows.amount)
     }
 }
@@ -114,7 +123,9 @@ fn rated(seed: u64) -> Rated {
                 let mut chunk = Chunk::new(1);
                 chunk.text = event.to_ndjson().unwrap().into_bytes();
                 decoder.decode_ndjson(&mut chunk, &mut DecodeScratch::new());
-                shards[0].apply(&chunk.text, &chunk.batches[0], Rows::Count, &mut ShardOutput::default());
+                shards[0]
+                    .apply(&chunk.text, &chunk.batches[0], Rows::Count, &mut ShardOutput::default())
+                    .expect("identities stay in memory");
             }
             Entry::Close(through) => {
                 seal(&mut shards, &plan, Instant::from_micros(*through)).unwrap();
@@ -122,7 +133,7 @@ fn rated(seed: u64) -> Rated {
         }
     }
     decoder.decode_ndjson(&mut more, &mut DecodeScratch::new());
-    Rated { plan, snapshot: shards[0].snapshot(), more }
+    Rated { plan, snapshot: shards[0].snapshot().expect("identities stay in memory"), more }
 }
 
 impl Change {

@@ -4,8 +4,11 @@
 //! and that a bad event is rejected alone (L3). Does not own: the grammar of lines (`ndjson`) and of rows (`columns`), nor
 //! what events cost. Nothing here allocates per event once the buffers have grown.
 
+mod again;
 mod types;
 pub(crate) mod values;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use weir_model::catalog::{Catalog, Path, TypeIdx, ValueSlot};
 use weir_model::event::{Chunk, EventBatch, Span};
@@ -15,7 +18,8 @@ use weir_model::time::Instant;
 use weir_model::verdict::{RejectCode, Rejection};
 
 use crate::json::{Fault, Kind, Node, Paths, Scan, Scanner, Value, Walk, shown};
-use crate::ndjson::LineScratch;
+use crate::ndjson::{LineScratch, Shapes};
+pub use again::AcceptedEvent;
 use types::TypeTable;
 use values::{bytes, dimension, number};
 
@@ -31,7 +35,12 @@ pub struct Decoder {
     pub(crate) paths: Paths,
     key: HashKey,
     shards: u16,
+    /// Told apart from every other decoder of the process.
+    pub(crate) number: u64,
 }
+
+/// Numbers of decoders; 0 is none's.
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 
 /// An event type, ready for extraction.
 #[derive(Debug)]
@@ -54,6 +63,7 @@ pub(crate) struct CompiledType {
 pub struct DecodeScratch {
     pub(crate) walk: Walk,
     pub(crate) line: LineScratch,
+    pub(crate) shapes: Shapes,
 }
 
 impl DecodeScratch {
@@ -109,7 +119,8 @@ impl Decoder {
             catalog.event_types.iter().map(|event_type| CompiledType::new(event_type, &key, &mut paths)).collect();
         let by_name =
             TypeTable::new(catalog.event_types.iter().map(|event_type| event_type.name.as_bytes().into()).collect());
-        Decoder { types, by_name, paths, key, shards: shards.max(1) }
+        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
+        Decoder { types, by_name, paths, key, shards: shards.max(1), number }
     }
 
     /// Number of shards, and so of batches in a chunk.

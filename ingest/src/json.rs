@@ -11,6 +11,7 @@ mod keys;
 mod paths;
 mod text;
 
+pub(crate) use block::plain_end;
 pub(crate) use fault::{Fault, Scan, shown};
 pub(crate) use keys::{Key, duplicate, first_word};
 pub(crate) use paths::{Node, Paths};
@@ -310,6 +311,18 @@ impl<'t> Scanner<'t> {
             end += 1;
         }
         if end == at { Err(self.unexpected(at, "a digit")) } else { Ok(end) }
+    }
+
+    /// The position after the number at `at`, if there is one.
+    #[inline(always)]
+    pub(crate) fn number_end(&self, at: usize) -> Option<usize> {
+        let first = self.byte(at);
+        (first == b'-' || first.is_ascii_digit()).then(|| self.number(first, at).ok())?
+    }
+
+    /// Kind and end of the `true`, `false` or `null` at `at`, if there is one.
+    pub(crate) fn word(&self, at: usize) -> Option<(Kind, usize)> {
+        self.literal(self.byte(at), at).ok()
     }
 
     fn literal(&self, first: u8, at: usize) -> Scan<(Kind, usize)> {

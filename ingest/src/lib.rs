@@ -14,4 +14,4 @@ pub mod reader;
 pub mod rfc3339;
 mod rows;
 
-pub use decode::{DecodeScratch, Decoder, RawEvent};
+pub use decode::{AcceptedEvent, DecodeScratch, Decoder, RawEvent};

@@ -110,11 +110,11 @@ impl BilledPeriod {
 impl Billed {
     /// Keeps what a period's first document bills.
     pub fn enter(&mut self, context: &Context<'_>, sequence: u64) -> Result<(), InvoiceError> {
-        let overflow = InvoiceError::overflow(&context.period.customer);
         let mut lines = Vec::new();
-        for figure in context.figures() {
-            keep(&mut lines, context, &figure.map_err(&overflow)?);
-        }
+        context.figures(|figure| {
+            keep(&mut lines, context, &figure);
+            Ok(())
+        })?;
         self.insert(context, BilledPeriod { sequence: Some(sequence), lines });
         Ok(())
     }
@@ -126,19 +126,18 @@ impl Billed {
         context: &Context<'a>,
         remember: Remember,
     ) -> Result<(Option<u64>, Vec<Difference<'a>>), InvoiceError> {
-        let overflow = InvoiceError::overflow(&context.period.customer);
         let money = |minor| Money::from_minor(minor, context.currency);
         let mut before = self.periods.remove(&PeriodKey::of(context.period)).unwrap_or_default();
         let mut differences = Vec::new();
         let mut lines = Vec::new();
-        for figure in context.figures() {
-            let figure = figure.map_err(&overflow)?;
+        context.figures(|figure| {
             let billed = money(before.take(&LineKey::of(&context.period.segments, &figure)));
             if figure.amount != billed {
                 differences.push(Difference { line: Changed::Now(figure), owed: figure.amount, billed });
             }
             keep(&mut lines, context, &figure);
-        }
+            Ok(())
+        })?;
         let sequence = before.sequence;
         for (key, minor) in before.lines.into_iter().filter(|(_, minor)| *minor != 0) {
             differences.push(Difference { line: Changed::Gone(key), owed: money(0), billed: money(minor) });

@@ -16,6 +16,7 @@
 //! and late lines go on the first document of their customer. Notes come after, in the same order of their periods.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use weir_model::catalog::{Catalog, LatePolicy};
 use weir_model::number::{Amount, Money};
@@ -23,7 +24,7 @@ use weir_model::rated::{CustomerPeriod, Seal, Segment};
 use weir_model::time::Instant;
 
 use crate::billed::{Billed, Changed, Difference, LineKey, Part, PeriodKey, Remember};
-use crate::document::{Charged, Context, Entry};
+use crate::document::{Charged, Context, Entry, Modified};
 use crate::error::InvoiceError;
 use crate::invoice::{Invoice, Item, Late, Line};
 use crate::numbering::{InvoiceNumber, Numbering};
@@ -32,6 +33,7 @@ use crate::numbering::{InvoiceNumber, Numbering};
 #[derive(Debug)]
 pub struct Biller<'c> {
     catalog: &'c Catalog,
+    modified: Arc<Modified>,
     numbering: Numbering,
     billed: Billed,
     /// Whether the last close remembered what the next one would need.
@@ -41,7 +43,13 @@ pub struct Biller<'c> {
 impl<'c> Biller<'c> {
     /// Nothing is billed yet.
     pub fn new(catalog: &'c Catalog, numbering: Numbering) -> Biller<'c> {
-        Biller { catalog, numbering, billed: Billed::default(), remembers: true }
+        Biller {
+            catalog,
+            modified: Arc::new(Modified::of_catalog(catalog)),
+            numbering,
+            billed: Billed::default(),
+            remembers: true,
+        }
     }
 
     /// Begins the next close, which seals periods through `through`: notes bear the date of that instant.
@@ -89,7 +97,8 @@ impl<'c> Closing<'_, 'c> {
         if period.seal != Seal::Before {
             return Ok(());
         }
-        let context = Context::new(self.biller.catalog, period)?;
+        let modified = Arc::clone(&self.biller.modified);
+        let context = Context::new(self.biller.catalog, &modified, period)?;
         let (sequence, differences) = self.biller.billed.settle(&context, self.remember)?;
         if differences.is_empty() {
             return Ok(());
@@ -117,7 +126,8 @@ impl<'c> Closing<'_, 'c> {
         if period.seal != Seal::Now {
             return Ok(None);
         }
-        let context = Context::new(self.biller.catalog, period)?;
+        let modified = Arc::clone(&self.biller.modified);
+        let context = Context::new(self.biller.catalog, &modified, period)?;
         // Without lines of its own there is no invoice that late ones could go on.
         if !has_lines(&context)? {
             return Ok(None);
@@ -127,7 +137,7 @@ impl<'c> Closing<'_, 'c> {
         if self.remember == Remember::Lines {
             self.biller.billed.enter(&context, number.sequence)?;
         }
-        Ok(Some(Document { catalog: self.biller.catalog, period, number, late }))
+        Ok(Some(Document { catalog: self.biller.catalog, modified, period, number, late }))
     }
 
     /// Ends the close: a debit or credit note for each period of which something late is not on an invoice.
@@ -158,6 +168,7 @@ impl<'c> Closing<'_, 'c> {
 #[derive(Debug)]
 pub struct Document<'p> {
     catalog: &'p Catalog,
+    modified: Arc<Modified>,
     period: &'p CustomerPeriod,
     number: InvoiceNumber,
     late: Vec<Line>,
@@ -171,7 +182,7 @@ impl Document<'_> {
 
     /// Writes it out, finalized.
     pub fn write(self) -> Result<Invoice, InvoiceError> {
-        let context = Context::new(self.catalog, self.period)?;
+        let context = Context::new(self.catalog, &self.modified, self.period)?;
         let mut invoice = context.document(context.lines()?)?;
         invoice.append(self.late)?;
         Ok(invoice.finalized(self.number))
@@ -180,12 +191,12 @@ impl Document<'_> {
 
 /// Whether a period has a document of its own.
 fn has_lines(context: &Context<'_>) -> Result<bool, InvoiceError> {
-    for figure in context.figures() {
-        if figure.map_err(InvoiceError::overflow(&context.period.customer))?.stands() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let mut any = false;
+    context.figures(|figure| {
+        any |= figure.stands();
+        Ok(())
+    })?;
+    Ok(any)
 }
 
 fn late_line(

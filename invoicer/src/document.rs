@@ -8,6 +8,7 @@
 mod details;
 mod figures;
 mod items;
+mod modified;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -24,10 +25,12 @@ use crate::locale::Locale;
 use crate::numbering::InvoiceNumber;
 
 pub(crate) use figures::{Charged, Entry, Figure};
+pub use modified::Modified;
 
 /// Everything that the lines of one period refer to.
 pub(crate) struct Context<'a> {
     pub catalog: &'a Catalog,
+    modified: &'a Modified,
     pub period: &'a CustomerPeriod,
     customer: Option<&'a Customer>,
     account: Option<&'a Account>,
@@ -38,31 +41,40 @@ pub(crate) struct Context<'a> {
 /// The net total of a period in its currency's minor unit: the sum of the rounded lines, whether it is sealed or not.
 /// Negative: a credit note. `None`: it has no document, because it has no line.
 ///
-/// Summed over all sealed periods this is what all documents of all closes come to, because each later one bills differences.
-pub fn invoiced(catalog: &Catalog, period: &CustomerPeriod) -> Result<Option<Money>, InvoiceError> {
-    let context = Context::new(catalog, period)?;
+/// `modified` is the catalog's. Summed over all sealed periods this is what all documents of all closes come to, because each later one bills differences.
+pub fn invoiced(
+    catalog: &Catalog,
+    modified: &Modified,
+    period: &CustomerPeriod,
+) -> Result<Option<Money>, InvoiceError> {
+    let context = Context::new(catalog, modified, period)?;
     let overflow = InvoiceError::overflow(&period.customer);
     let mut total = Money::zero(context.currency);
     let mut stands = false;
-    for figure in context.figures() {
-        let figure = figure.map_err(&overflow)?;
+    context.figures(|figure| {
         stands |= figure.stands();
         total = total.checked_add(figure.amount).map_err(&overflow)?;
-    }
+        Ok(())
+    })?;
     Ok(stands.then_some(total))
 }
 
 /// What a period's document would be if the period were closed as it is: it may still change, and has no number. `None`:
 /// there would be none.
 pub fn draft(catalog: &Catalog, period: &CustomerPeriod) -> Result<Option<Invoice>, InvoiceError> {
-    let context = Context::new(catalog, period)?;
+    let modified = Modified::of_catalog(catalog);
+    let context = Context::new(catalog, &modified, period)?;
     let lines = context.lines()?;
     if lines.is_empty() { Ok(None) } else { context.document(lines).map(Some) }
 }
 
 impl<'a> Context<'a> {
     /// Looks up what the period names. Fails if the catalog is another one, or prices in another currency than the account's.
-    pub fn new(catalog: &'a Catalog, period: &'a CustomerPeriod) -> Result<Context<'a>, InvoiceError> {
+    pub fn new(
+        catalog: &'a Catalog,
+        modified: &'a Modified,
+        period: &'a CustomerPeriod,
+    ) -> Result<Context<'a>, InvoiceError> {
         let foreign = |what| InvoiceError::Foreign { customer: period.customer.clone(), what };
         let (customer, account) = match period.declared {
             Some(index) => {
@@ -93,19 +105,18 @@ impl<'a> Context<'a> {
         }
         let zone = account.map_or(&catalog.time_zone, |account| &account.time_zone);
         let currency = currency.unwrap_or(catalog.currency);
-        Ok(Context { catalog, period, customer, account, currency, zone })
+        Ok(Context { catalog, modified, period, customer, account, currency, zone })
     }
 
     /// The lines of the period as they stand now, from 1.
     pub fn lines(&self) -> Result<Vec<Line>, InvoiceError> {
-        let overflow = InvoiceError::overflow(&self.period.customer);
         let mut lines = Vec::new();
-        for figure in self.figures() {
-            let figure = figure.map_err(&overflow)?;
+        self.figures(|figure| {
             if figure.stands() {
                 lines.push(self.line(&figure)?);
             }
-        }
+            Ok(())
+        })?;
         renumber(&mut lines);
         Ok(lines)
     }

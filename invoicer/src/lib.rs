@@ -29,7 +29,7 @@ mod text;
 
 pub use billed::Remember;
 pub use biller::{Biller, Closing, Document};
-pub use document::{draft, invoiced};
+pub use document::{Modified, draft, invoiced};
 pub use error::InvoiceError;
 pub use html::to_html;
 pub use invoice::{

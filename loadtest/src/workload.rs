@@ -12,7 +12,7 @@ mod calendar;
 mod catalog;
 mod damage;
 pub(crate) mod digits;
-mod draws;
+pub(crate) mod draws;
 pub(crate) mod ndjson;
 mod parties;
 mod permutation;

@@ -128,6 +128,28 @@ impl BucketState {
         }
     }
 
+    /// Takes one more event in without pricing it: what [`BucketState::observe`] leaves, where only the last A(S) is asked for.
+    /// On overflow nothing has changed.
+    pub fn absorb(&mut self, rule: &Rule<'_>, frames: &[Frame], seen: Observed<'_, '_>) -> Result<(), Overflow> {
+        let first = seen.iter().flatten().next().ok_or(Overflow)?;
+        match self {
+            BucketState::Sum(quantity) => *quantity = quantity.checked_add(first.value)?,
+            BucketState::ByVersion(parts) => {
+                let part = parts.get_mut(rule.terms.version_at(first.time)).ok_or(Overflow)?;
+                *part = part.checked_add(first.value)?;
+            }
+            BucketState::Fold(fold) => fold.observe(first)?,
+            BucketState::Events(sum) if sum.free.is_none() => {
+                let Leaf::PerEvent(price) = rule.leaf(rule.terms.version_at(first.time))? else { return Err(Overflow) };
+                let quantity = sum.quantity.checked_add(first.value)?;
+                sum.paid = sum.paid.plus(rule, price.exact(first.value, first.own)?)?;
+                sum.quantity = quantity;
+            }
+            state => state.observe(rule, frames, seen).map(|_| ())?,
+        }
+        Ok(())
+    }
+
     /// The usage as a price sees it.
     pub fn measured(&self, frames: &[Frame]) -> Result<Measured, Overflow> {
         Ok(match self {

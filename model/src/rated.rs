@@ -1,6 +1,8 @@
 //! What a shard hands out: verdicts and rated rows of one batch, and the totals of its buckets. The archive and the
 //! invoicer read these; both can lead every figure back to its events.
 
+mod opened;
+
 use std::sync::Arc;
 
 use crate::catalog::{ChargeIdx, CustomerIdx, PlanIdx};
@@ -11,21 +13,26 @@ use crate::price::CellIdx;
 use crate::time::{Instant, Period};
 use crate::verdict::Verdict;
 
+pub use opened::{BucketNames, BucketNumbers, OpenedBucket, OpenedCombo, OpenedStretch, Openings};
+
 /// What applying one [`EventBatch`](crate::event::EventBatch) did.
 #[derive(Debug, Default)]
 pub struct ShardOutput {
     /// One for each event of the batch.
     pub verdicts: Vec<Verdict>,
+    /// The number in its shard of each accepted event's subject.
+    pub subjects: Vec<u32>,
     /// One for each usage that was rated.
     pub rows: RatedRows,
-    /// Buckets that this batch opened. Their numbers go on, without gaps, from those opened before.
-    pub opened: Vec<OpenedBucket>,
+    /// Buckets that this batch opened.
+    pub opened: Openings,
 }
 
 impl ShardOutput {
     /// Forgets the content and keeps the memory.
     pub fn clear(&mut self) {
         self.verdicts.clear();
+        self.subjects.clear();
         let RatedRows { event, bucket, quantity, amount } = &mut self.rows;
         event.clear();
         bucket.clear();
@@ -58,23 +65,6 @@ impl RatedRows {
     pub fn is_empty(&self) -> bool {
         self.event.is_empty()
     }
-}
-
-/// What a bucket's number stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenedBucket {
-    /// The customer's id.
-    pub customer: Box<str>,
-    /// The charge, and through it plan, meter and price.
-    pub charge: ChargeIdx,
-    /// The group's values in the order of [`Charge::group_by`](crate::catalog::Charge); empty if not grouped.
-    pub group: Box<[Box<str>]>,
-    /// The cell of the price.
-    pub cell: CellIdx,
-    /// The billing period.
-    pub period: Period,
-    /// When the part of the period begins to which the bucket belongs: the period's start, unless the plan began inside.
-    pub start: Instant,
 }
 
 /// A row that no event caused: what a close adds to a bucket or to a part of it that was rated by itself (design.md 4.5).

@@ -1,7 +1,7 @@
 //! The archive's tables as Arrow schemas: what the aggregator writes and what every reader of the archive relies on.
 //!
 //! Owns: names, types and meanings of the columns; each field carries its meaning under [`DESCRIPTION`]. A change of any of
-//! them needs a new [`VERSION`]. Does not own: how rows are sorted into files or encoded. Keeps L5 (decimals, no floats)
+//! them needs a new [`VERSION`]. Does not own: how rows are cut into files and encoded. Keeps L5 (decimals, no floats)
 //! and L9 (every row names its event by fingerprint and by `(file, position)`).
 
 use std::collections::HashMap;
@@ -40,7 +40,7 @@ pub const DECIMAL_DIGITS: u8 = 38;
 /// Bytes of a fingerprint or digest: the 128 bits, most significant byte first, so that hexadecimal prints agree.
 pub const HASH_BYTES: i32 = 16;
 
-/// Accepted events, one row each. Sorted by subject, event_time, then position in the log.
+/// Accepted events, one row each, in the order of the log; events of one record by fingerprint.
 pub fn events() -> SchemaRef {
     schema([
         required("file", text_dictionary(), "Name of the input file."),
@@ -63,8 +63,8 @@ pub fn events() -> SchemaRef {
 }
 
 /// Rated rows: one for each usage (an event at a charge) and one for each change that a close makes to a bucket or to a part
-/// of it. A bucket's amounts sum to its total minus what is owed without usage. Sorted by customer, charge, group, event_time, then
-/// position in the log.
+/// of it. A bucket's amounts sum to its total minus what is owed without usage. In the order of the log, in which a close stands
+/// where it happened.
 pub fn rated() -> SchemaRef {
     schema([
         optional("file", text_dictionary(), "Name of the event's input file; null for a settlement."),
@@ -90,7 +90,7 @@ pub fn rated() -> SchemaRef {
     ])
 }
 
-/// Totals of the buckets, one row each. Sorted by customer, plan, charge, group, cell.
+/// Totals of the buckets, one row each: by period end, customer and period start, then charge, group and cell.
 pub fn totals() -> SchemaRef {
     schema([
         required("customer", text_dictionary(), "Customer id."),

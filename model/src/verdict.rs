@@ -19,6 +19,13 @@ pub enum Verdict {
     Unmetered,
 }
 
+impl Verdict {
+    /// Whether the event counts: it is neither known nor contradicts a known one.
+    pub const fn is_accepted(self) -> bool {
+        !matches!(self, Verdict::Duplicate | Verdict::Conflict)
+    }
+}
+
 /// Why a usage has no price: lost revenue, always shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UnpricedReason {

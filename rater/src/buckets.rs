@@ -1,5 +1,5 @@
-//! Buckets: the state that rating changes, one cache line each, found by an index of 8-byte slots.
-#![expect(clippy::arithmetic_side_effects, reason = "slot positions, masked; money is checked in shard.rs")]
+//! Buckets: the state that rating changes, one cache line each, found by an [`Index`].
+#![expect(clippy::arithmetic_side_effects, reason = "packed counts, bounded; money is checked in shard.rs")]
 
 use std::sync::Arc;
 
@@ -10,7 +10,9 @@ use weir_model::charge::Terms;
 use weir_model::hash::Digest;
 use weir_model::number::{Amount, Overflow, Quantity};
 
-use crate::{at, next_index};
+use crate::index::Index;
+use crate::next_index;
+use crate::pool::Pool;
 
 /// Charges a plan may number: a bucket packs its charge into 24 bits beside a 40-bit count.
 pub const CHARGES_MAX: u32 = 1 << 24;
@@ -70,7 +72,7 @@ impl Bucket {
         self.charge_and_events >> 24
     }
 
-    /// Sets the number of usages, as a snapshot kept it.
+    /// Sets the number of usages.
     pub fn set_events(&mut self, events: u64) {
         self.charge_and_events = (self.charge_and_events & u64::from(CHARGES_MAX - 1)) | (events.min(EVENTS_MAX) << 24);
     }
@@ -78,6 +80,13 @@ impl Bucket {
     /// Whether one more usage can be counted.
     pub fn has_room(&self) -> bool {
         self.events() < EVENTS_MAX
+    }
+
+    /// Counts usages in without their hashes, as long as the count has room.
+    pub fn count_events(&mut self, events: u64) -> Result<(), Overflow> {
+        let events = self.events().checked_add(events).filter(|events| *events <= EVENTS_MAX).ok_or(Overflow)?;
+        self.set_events(events);
+        Ok(())
     }
 
     /// Counts one usage in, as long as the count has room.
@@ -104,28 +113,18 @@ pub struct Extra {
     pub frames: Box<[Frame]>,
 }
 
-const NO_SLOT: u64 = u64::MAX;
-const SLOTS_MIN: usize = 1 << 10;
-
 /// All buckets of one shard.
 #[derive(Debug)]
 pub struct Buckets {
-    /// Tag (high half of the key's hash) and number of the bucket.
-    slots: Vec<u64>,
-    shift: u32,
-    buckets: Vec<Bucket>,
+    index: Index,
+    buckets: Pool<Bucket>,
     extras: Vec<Extra>,
 }
 
 impl Buckets {
     /// No buckets.
     pub fn new() -> Buckets {
-        Buckets {
-            slots: vec![NO_SLOT; SLOTS_MIN],
-            shift: 64 - SLOTS_MIN.trailing_zeros(),
-            buckets: vec![],
-            extras: vec![],
-        }
+        Buckets { index: Index::new(), buckets: Pool::new(), extras: Vec::new() }
     }
 
     /// From buckets and extras as another table had them. `None` if a bucket stands twice.
@@ -141,9 +140,14 @@ impl Buckets {
         Some(table)
     }
 
+    /// Number of buckets.
+    pub fn len(&self) -> usize {
+        self.buckets.len()
+    }
+
     /// All buckets by number.
-    pub fn as_slice(&self) -> &[Bucket] {
-        &self.buckets
+    pub fn iter(&self) -> impl Iterator<Item = &Bucket> {
+        self.buckets.iter()
     }
 
     /// All extras by number.
@@ -152,8 +156,9 @@ impl Buckets {
     }
 
     /// A bucket by number.
+    #[inline]
     pub fn get_mut(&mut self, number: u32) -> &mut Bucket {
-        self.buckets.get_mut(at(number)).expect("bucket numbers come from this table")
+        self.buckets.get_mut(number).expect("bucket numbers come from this table")
     }
 
     /// The extra of a bucket that has one.
@@ -162,13 +167,14 @@ impl Buckets {
     }
 
     /// A bucket by number.
+    #[inline]
     pub fn get(&self, number: u32) -> &Bucket {
-        self.buckets.get(at(number)).expect("bucket numbers come from this table")
+        self.buckets.get(number).expect("bucket numbers come from this table")
     }
 
     /// A bucket and its extra.
     pub fn get_with_extra_mut(&mut self, number: u32) -> Option<(&mut Bucket, &mut Extra)> {
-        let bucket = self.buckets.get_mut(at(number))?;
+        let bucket = self.buckets.get_mut(number)?;
         let extra = usize::try_from(bucket.quantity.scaled()).ok()?;
         Some((bucket, self.extras.get_mut(extra)?))
     }
@@ -178,76 +184,43 @@ impl Buckets {
         self.extras.push(extra);
     }
 
-    /// Brings the index slot into the cache; the result only keeps the load alive.
-    pub fn touch_slot(&self, hash: u64) -> u64 {
-        self.slots.get(self.home(hash)).copied().unwrap_or(0)
+    /// Starts to bring the slot of a key's hash into the cache.
+    #[inline]
+    pub fn prefetch_slot(&self, hash: u64) {
+        self.index.prefetch(hash);
     }
 
-    /// Brings the bucket into the cache; the result only keeps the load alive.
-    pub fn touch_bucket(&self, hash: u64) -> u32 {
-        self.numbers(hash).next().and_then(|number| self.buckets.get(at(number))).map_or(0, |bucket| bucket.stretch)
+    /// Starts to bring the bucket of a key's hash into the cache; its slot should be there.
+    #[inline]
+    pub fn prefetch_bucket(&self, hash: u64) {
+        if let Some(number) = self.index.numbers(hash).next() {
+            self.buckets.prefetch(number);
+        }
+    }
+
+    /// Starts to bring a bucket into the cache.
+    #[inline]
+    pub fn prefetch(&self, number: u32) {
+        self.buckets.prefetch(number);
     }
 
     /// The number of a bucket.
+    #[inline]
     pub fn find(&self, key: BucketKey, hash: u64) -> Option<u32> {
-        self.numbers(hash).find(|number| self.buckets.get(at(*number)).is_some_and(|bucket| bucket.key() == key))
-    }
-
-    /// Numbers of the buckets whose tag fits: almost always the right one alone.
-    fn numbers(&self, hash: u64) -> impl Iterator<Item = u32> {
-        let mask = self.slots.len() - 1;
-        let home = self.home(hash);
-        let slots = (0..self.slots.len()).map_while(move |step| self.slots.get((home + step) & mask).copied());
-        let tag = tag(hash);
-        let number = |slot: u64| u32::try_from(slot & u64::from(u32::MAX)).unwrap_or(u32::MAX);
-        slots.take_while(|slot| *slot != NO_SLOT).filter(move |slot| *slot >> 32 == tag).map(number)
+        self.index.numbers(hash).find(|number| self.buckets.get(*number).is_some_and(|bucket| bucket.key() == key))
     }
 
     /// Enters a bucket that is not there yet; `extra` if it has one.
     pub fn insert(&mut self, mut bucket: Bucket, extra: Option<Extra>) -> u32 {
-        if self.buckets.len().saturating_mul(3) >= self.slots.len().saturating_mul(2) {
-            self.grow();
-        }
         if let Some(extra) = extra {
             bucket.quantity = Quantity::from_scaled(i128::from(next_index(self.extras.len())));
             self.extras.push(extra);
         }
         let number = next_index(self.buckets.len());
         self.buckets.push(bucket);
-        self.link(number, hash_of(bucket.key()));
+        self.index.insert(hash_of(bucket.key()), number);
         number
     }
-
-    fn link(&mut self, number: u32, hash: u64) {
-        let mask = self.slots.len() - 1;
-        let mut position = self.home(hash);
-        while self.slots.get(position & mask).is_some_and(|slot| *slot != NO_SLOT) {
-            position += 1;
-        }
-        if let Some(slot) = self.slots.get_mut(position & mask) {
-            *slot = (tag(hash) << 32) | u64::from(number);
-        }
-    }
-
-    fn grow(&mut self) {
-        let slots = self.slots.len().saturating_mul(2);
-        self.slots = vec![NO_SLOT; slots];
-        self.shift = 64 - slots.trailing_zeros();
-        for number in 0..next_index(self.buckets.len()) {
-            if let Some(bucket) = self.buckets.get(at(number)) {
-                self.link(number, hash_of(bucket.key()));
-            }
-        }
-    }
-
-    fn home(&self, hash: u64) -> usize {
-        usize::try_from(hash >> self.shift).unwrap_or(usize::MAX)
-    }
-}
-
-/// The top bits of a hash choose the slot, so the tag takes the low ones. 31 bits, so that no slot looks like [`NO_SLOT`].
-fn tag(hash: u64) -> u64 {
-    hash & 0x7FFF_FFFF
 }
 
 /// Hash of a key. Not keyed: the numbers in it are the shard's own.

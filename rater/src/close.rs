@@ -5,12 +5,14 @@
 //! merged, and so are customers whose buckets must be looked at together: shared allowances, pools, several plans.
 
 mod merge;
+mod periods;
 mod pool;
 mod rollover;
 mod seal;
 mod silent;
 mod totals;
 
+pub use periods::Periods;
 pub use rollover::{Allowances, ChainKey};
 pub use seal::{Sealed, seal};
 pub use totals::ShardPeriods;
@@ -111,34 +113,16 @@ impl<'a> Close<'a> {
         ShardPeriods::new(self, shard)
     }
 
-    /// The periods of customers that are in no shard's own list, in order.
-    pub fn merged_periods(&self) -> &[CustomerPeriod] {
-        &self.merged
+    /// Every customer's every period, out of the lists of all shards, which threads may have made.
+    pub fn periods<'c>(&'c self, lists: Vec<ShardPeriods<'c>>) -> Periods<'c> {
+        assert_eq!(lists.len(), self.shards.len(), "a list is missing: a bill must not silently lose a customer");
+        Periods::new(lists, &self.merged)
     }
 
     /// Every customer's every period, ordered by (period end, customer, period start), one at a time.
-    pub fn for_each<E>(&self, mut visit: impl FnMut(&CustomerPeriod) -> Result<(), E>) -> Result<(), E> {
-        let mut lists: Vec<ShardPeriods<'_>> = self.shards.iter().map(|shard| self.shard_periods(shard)).collect();
-        let mut merged = self.merged.iter().peekable();
-        let mut current = CustomerPeriod::empty();
-        loop {
-            let next = lists.iter_mut().filter(|list| list.key().is_some()).min_by(|a, b| a.key().cmp(&b.key()));
-            match (next, merged.peek()) {
-                (None, None) => return Ok(()),
-                (Some(list), Some(whole)) if list.key() < Some(key_of(whole)) => {
-                    list.fill(&mut current);
-                    visit(&current)?;
-                }
-                (Some(list), None) => {
-                    list.fill(&mut current);
-                    visit(&current)?;
-                }
-                (_, Some(_)) => {
-                    let whole = merged.next().expect("just peeked");
-                    visit(whole)?;
-                }
-            }
-        }
+    pub fn for_each<E>(&self, visit: impl FnMut(&CustomerPeriod) -> Result<(), E>) -> Result<(), E> {
+        let periods = self.periods(self.shards.iter().map(|shard| self.shard_periods(shard)).collect());
+        periods.visit(0..periods.len(), visit)
     }
 
     /// Whether and by which close a period is sealed.
@@ -174,7 +158,7 @@ fn spread(shards: &[Shard], plan: &RatingPlan) -> BTreeSet<Identity> {
     let mut spread: BTreeSet<Identity> = several.map(|(number, _)| Identity::Declared(number)).collect();
     let all_undeclared = plan.catalog().default_plan.is_some_and(|default| plan.settles(default));
     for shard in shards {
-        for subject in &shard.subjects.subjects {
+        for subject in shard.subjects.subjects.iter() {
             let Some(customer) = shard.subjects.customers.get(at(subject.customer)) else { continue };
             let is_guest = shard_of(subject.hash, shard.shards) != usize::from(shard.number);
             if is_guest || (all_undeclared && customer.declared.is_none()) {

@@ -63,7 +63,7 @@ impl Combos {
             return None;
         }
         for (number, entry) in (1_u32..).zip(rest) {
-            if combos.number(entry.clone()) != number {
+            if combos.enter(entry.clone()) != number {
                 return None;
             }
         }
@@ -101,10 +101,11 @@ impl Combos {
         let cell = version.price.cell(choice.text, choice.time)?;
         // An absent dimension of a group is the empty text (design.md 4).
         let group = choice.group_by.iter().map(|d| Box::from((choice.text)(d.slot).unwrap_or(""))).collect();
-        Some(self.number(Combo { group, cell }))
+        Some(self.enter(Combo { group, cell }))
     }
 
-    fn number(&mut self, combo: Combo) -> u32 {
+    /// The number of a combination; it is entered if it is new.
+    pub fn enter(&mut self, combo: Combo) -> u32 {
         if let Some(number) = self.numbers.get(&combo) {
             return *number;
         }

@@ -10,7 +10,7 @@ use weir_model::time::Instant;
 
 use crate::at;
 use crate::buckets::BucketKey;
-use crate::plan::{CompiledCharge, Resource};
+use crate::plan::{CompiledCharge, Plain, Resource};
 
 /// One event at one charge, on its way to its bucket.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +56,15 @@ impl<'a> EventView<'a> {
     /// When it happened.
     pub fn time(&self) -> Instant {
         self.batch.time.get(self.i).copied().unwrap_or_default()
+    }
+
+    /// The event's value at a plain charge. `None`: the charge does not select it.
+    #[inline]
+    pub fn plain_value(&self, plain: Plain) -> Option<Quantity> {
+        match plain.value {
+            Some(slot) => self.value(slot).map(Quantity::from_scaled),
+            None => Some(plain.one),
+        }
     }
 
     /// The first meter of a charge that selects this event, and the event's value there. `None`: no meter does.

@@ -1,138 +1,392 @@
-//! Exact dedup (L2): every identity's 128-bit fingerprint with the digest of its first content.
+//! Exact dedup (L2): which identities a shard has seen in the last 35 to 42 days of log time, within a budget of memory.
 //!
-//! An open-addressing table of 24-byte slots. A fingerprint's top bits choose its slot, so growing copies the table in
-//! order, from front to back. Probes of a batch touch their slots first: the misses then overlap instead of queueing.
-#![expect(clippy::arithmetic_side_effects, reason = "slot positions, masked; no money here")]
+//! The newest identities are a table in memory. When it would outgrow the budget it is written as a sorted run, of which a
+//! filter stays in memory; runs are merged, so that they stay few. Every seven days of log time the generation is sealed and the sixth
+//! before it is forgotten. Owns: budget, generations, verdicts on identities. Does not own: where runs are stored (the caller gives a
+//! [`RunStore`]). Whatever the disk does, a verdict is right or an error.
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "sizes and counts of what is in memory; spans of time are bounded where they are added"
+)]
+
+mod disk;
+mod error;
+mod filter;
+mod merge;
+mod run;
+mod store;
+mod table;
+#[cfg(test)]
+mod tests;
 
 use weir_model::hash::{Fingerprint, PayloadDigest};
+use weir_model::time::Instant;
 
-/// What an identity turns out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// Seen for the first time.
-    New,
-    /// Known, with the same content.
-    Duplicate,
-    /// Known, with another content.
-    Conflict,
+pub use disk::DiskUse;
+use disk::{Disk, LOOKUP_EVENTS};
+pub use error::IdentitiesError;
+pub use store::{NoStore, RunStore};
+pub use table::Admission;
+use table::Table;
+
+use crate::prefetch::AHEAD;
+
+/// A generation's span of log time, in microseconds: a week.
+const GENERATION_US: i64 = 7 * 24 * 3_600_000_000;
+/// Sealed generations that are remembered.
+const SEALED_MAX: usize = 5;
+/// The most that one step of log time counts, in microseconds: an hour.
+const STEP_MAX_US: i64 = 3_600_000_000;
+
+/// How much a shard's identities may take, and where what is over goes.
+#[derive(Debug)]
+pub struct IdentitySettings {
+    /// Memory for table, filters and buffers.
+    pub memory_bytes: u64,
+    /// Identities within the window; beyond it nothing is admitted.
+    pub identities_max: u64,
+    /// Which of how many shards this is: their first spills are spread, so that later ones do not fall together either.
+    pub place: (u16, u16),
+    /// Where runs go.
+    pub store: Box<dyn RunStore>,
 }
 
-/// Fingerprint (low and high half), then the payload digest.
-type Slot = [u64; 3];
-/// Ones, not zeros: a table of zeros comes from the system as pages that are shared until they are written, and a page that
-/// is probed before it is written costs an interrupt on every core when it stops being shared.
-const EMPTY: Slot = [u64::MAX; 3];
-const SLOTS_MIN: usize = 1 << 10;
+impl IdentitySettings {
+    /// Everything stays in memory, and there is no end to it.
+    pub fn in_memory() -> IdentitySettings {
+        IdentitySettings { memory_bytes: u64::MAX, identities_max: u64::MAX, place: (0, 1), store: Box::new(NoStore) }
+    }
+}
+
+/// What identities took so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct IdentityUse {
+    /// Identities within the window.
+    pub identities: u64,
+    /// Memory at the most, in bytes.
+    pub memory_bytes_max: u64,
+    /// Runs and bytes on disk.
+    pub disk: DiskUse,
+}
 
 /// The identities of one shard.
 #[derive(Debug)]
 pub struct Identities {
-    slots: Vec<Slot>,
-    len: usize,
-    /// 64 - log2(slots): what is left of a fingerprint's low half is its slot.
-    shift: u32,
+    /// The newest ones of the current generation.
+    table: Table,
+    disk: Disk,
+    clock: Clock,
+    memory_bytes: u64,
+    memory_bytes_max: u64,
+    identities_max: u64,
+    place: (u16, u16),
+    /// How many identities the table is left to hold.
+    table_max: usize,
+    /// Identities on disk.
+    on_disk: u64,
+    /// Whether an error left it unknown what is known.
+    failed: bool,
+}
+
+/// Log time as lived: it never goes back, and a leap of the clock counts as one step, so that it makes nobody forget. A shard that stood
+/// still remembers longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Clock {
+    /// The greatest log time.
+    pub latest: Option<Instant>,
+    /// Lived since the current generation began, in microseconds.
+    pub lived_us: i64,
 }
 
 impl Identities {
-    /// Holds `len` identities without growing.
-    pub fn with_capacity(len: usize) -> Identities {
-        let slots = len.saturating_mul(8).div_ceil(5).next_power_of_two().max(SLOTS_MIN);
-        Identities { slots: vec![EMPTY; slots], len: 0, shift: 64 - slots.trailing_zeros() }
-    }
-
-    /// Number of identities.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Brings the slot of an identity into the cache; the result only keeps the load alive.
-    pub fn touch(&self, fingerprint: Fingerprint) -> u64 {
-        let [low, _] = halves(fingerprint);
-        self.slots.get(self.home(low)).map_or(0, |slot| slot[0])
-    }
-
-    /// Looks an identity up and enters it if it is new.
-    pub fn admit(&mut self, fingerprint: Fingerprint, payload: PayloadDigest) -> Admission {
-        if self.len.saturating_mul(8) >= self.slots.len().saturating_mul(5) {
-            self.grow();
-        }
-        let [low, high] = halves(fingerprint);
-        let mask = self.slots.len() - 1;
-        let mut position = self.home(low);
-        loop {
-            let Some(slot) = self.slots.get_mut(position & mask) else { unreachable!("positions are masked") };
-            if *slot == EMPTY {
-                *slot = [low, high, payload.0];
-                self.len += 1;
-                return Admission::New;
-            }
-            if slot[0] == low && slot[1] == high {
-                return if slot[2] == payload.0 { Admission::Duplicate } else { Admission::Conflict };
-            }
-            position += 1;
+    /// None yet.
+    pub fn new(settings: IdentitySettings) -> Identities {
+        let IdentitySettings { memory_bytes, identities_max, place, store } = settings;
+        // Five sixteenths are for what the allocator loses between pieces that come and go: 42 % of what it is asked for, measured.
+        let memory_bytes = memory_bytes - (memory_bytes >> 2) - (memory_bytes >> 4);
+        Identities {
+            table: Table::with_capacity(0),
+            disk: Disk::new(store, memory_bytes),
+            clock: Clock::default(),
+            memory_bytes,
+            memory_bytes_max: 0,
+            identities_max,
+            place,
+            table_max: usize::MAX,
+            on_disk: 0,
+            failed: false,
         }
     }
 
-    /// All identities in slot order.
-    pub fn iter(&self) -> impl Iterator<Item = (Fingerprint, PayloadDigest)> {
-        self.slots.iter().filter(|slot| **slot != EMPTY).map(|[low, high, payload]| {
-            (Fingerprint(u128::from(*low) | (u128::from(*high) << 64)), PayloadDigest(*payload))
-        })
+    /// Identities within the window.
+    pub fn len(&self) -> u64 {
+        self.on_disk + count(self.table.len())
     }
 
-    fn home(&self, low: u64) -> usize {
-        usize::try_from(low >> self.shift).unwrap_or(usize::MAX)
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
-    fn grow(&mut self) {
-        let mut larger = Identities::with_capacity(self.slots.len());
-        let mask = larger.slots.len() - 1;
-        for slot in self.slots.iter().filter(|slot| **slot != EMPTY) {
-            let mut position = larger.home(slot[0]);
-            while larger.slots.get(position & mask).is_some_and(|taken| *taken != EMPTY) {
-                position += 1;
-            }
-            if let Some(free) = larger.slots.get_mut(position & mask) {
-                *free = *slot;
-            }
+    /// What they took so far.
+    pub fn used(&self) -> IdentityUse {
+        let memory_bytes_max = self.memory_bytes_max.max(self.bytes());
+        IdentityUse { identities: self.len(), memory_bytes_max, disk: self.disk.used() }
+    }
+
+    /// Looks identities up and enters those that are new; calls `verdict` for each in order. On an error nothing may rest on the
+    /// verdicts already given.
+    pub fn admit(
+        &mut self,
+        fingerprints: &[Fingerprint],
+        payloads: &[PayloadDigest],
+        mut verdict: impl FnMut(Admission),
+    ) -> Result<(), IdentitiesError> {
+        let is_plain = self.disk.is_empty() && !self.failed && self.room() >= fingerprints.len();
+        if is_plain && self.len() + count(fingerprints.len()) <= self.identities_max {
+            admit_to_table(&mut self.table, fingerprints, payloads, &mut verdict);
+            return Ok(());
         }
-        larger.len = self.len;
-        *self = larger;
+        if self.failed {
+            return Err(IdentitiesError::Failed);
+        }
+        if self.len() + count(fingerprints.len()) > self.identities_max {
+            return Err(IdentitiesError::Full { identities_max: self.identities_max });
+        }
+        let admitted = self.admit_in_lookups(fingerprints, payloads, &mut verdict);
+        self.failed = admitted.is_err();
+        admitted
+    }
+
+    /// Tells the log's time, before what was logged then is admitted. Seals the current generation when its week is over.
+    pub fn advance(&mut self, log_time: Instant) -> Result<(), IdentitiesError> {
+        if self.failed {
+            return Err(IdentitiesError::Failed);
+        }
+        if self.clock.advance(log_time) {
+            let sealed = self.seal();
+            self.failed = sealed.is_err();
+            return sealed;
+        }
+        Ok(())
+    }
+
+    /// The log time as lived.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// How many identities each generation has, in order of age.
+    pub(crate) fn generations(&self) -> Vec<u64> {
+        let mut lens: Vec<u64> = self.disk.generations().iter().map(|generation| generation.len).collect();
+        if let Some(current) = lens.last_mut() {
+            *current += count(self.table.len());
+        }
+        lens
+    }
+
+    /// Calls `visit` for each identity of a generation.
+    pub(crate) fn visit(
+        &self,
+        generation: usize,
+        visit: &mut dyn FnMut(Fingerprint, PayloadDigest),
+    ) -> Result<(), IdentitiesError> {
+        let generations = self.disk.generations();
+        let Some(on_disk) = generations.get(generation) else { return Ok(()) };
+        self.disk.visit(on_disk, &mut |entry| {
+            let (fingerprint, payload) = table::identity(entry);
+            visit(fingerprint, payload);
+        })?;
+        if generation + 1 == generations.len() {
+            self.table.iter().for_each(|(fingerprint, payload)| visit(fingerprint, payload));
+        }
+        Ok(())
+    }
+
+    /// Identities of an earlier shard: `clock` is what [`Identities::clock`] said. Followed by the identities of each generation through
+    /// [`Identities::admit`], with [`Identities::begin_generation`] in between.
+    pub(crate) fn restored(settings: IdentitySettings, clock: Clock) -> Identities {
+        Identities { clock, ..Identities::new(settings) }
+    }
+
+    /// What is admitted from now on was seen later.
+    pub(crate) fn begin_generation(&mut self) -> Result<(), IdentitiesError> {
+        self.seal()
+    }
+
+    fn admit_in_lookups(
+        &mut self,
+        mut fingerprints: &[Fingerprint],
+        mut payloads: &[PayloadDigest],
+        verdict: &mut impl FnMut(Admission),
+    ) -> Result<(), IdentitiesError> {
+        while !fingerprints.is_empty() {
+            if self.room() == 0 {
+                self.make_room()?;
+            }
+            let events = fingerprints.len().min(LOOKUP_EVENTS).min(self.room());
+            let (now, later) = fingerprints.split_at(events);
+            let (payloads_now, payloads_later) = payloads.split_at(events);
+            if self.disk.is_empty() {
+                admit_to_table(&mut self.table, now, payloads_now, verdict);
+            } else {
+                let found = self.disk.find(now)?;
+                admit_beside(&mut self.table, found, (now, payloads_now), verdict);
+                if self.disk.step(events)? {
+                    let left = self.memory_bytes.saturating_sub(self.bytes());
+                    self.disk.begin_merge(left)?;
+                    self.note_memory(0);
+                }
+            }
+            (fingerprints, payloads) = (later, payloads_later);
+        }
+        Ok(())
+    }
+
+    /// Lets the table grow, or spills it.
+    fn make_room(&mut self) -> Result<(), IdentitiesError> {
+        if !self.may_grow() {
+            return self.spill();
+        }
+        self.note_memory(count(self.table.bytes_to_grow()));
+        self.table.grow();
+        if self.disk.is_empty() && !self.may_grow() {
+            // It is half full now.
+            let (place, places) = self.place;
+            let half = self.table.capacity() >> 1;
+            let part = half.saturating_mul(usize::from(place) + 1).checked_div(usize::from(places)).unwrap_or(half);
+            self.table_max = half + part;
+        }
+        Ok(())
+    }
+
+    fn may_grow(&self) -> bool {
+        let grown = self.table.capacity().saturating_mul(2);
+        let larger = count(self.table.bytes_to_grow()).saturating_add(self.disk.bytes_to_spill(grown));
+        self.bytes().saturating_add(larger) <= self.memory_bytes
+    }
+
+    /// How many identities the table can take before it must grow or be spilled.
+    fn room(&self) -> usize {
+        self.table.room().min(self.table_max.saturating_sub(self.table.len()))
+    }
+
+    fn spill(&mut self) -> Result<(), IdentitiesError> {
+        let spilled = count(self.table.len());
+        self.note_memory(self.disk.bytes_to_spill(0));
+        self.disk.spill(&mut self.table)?;
+        self.on_disk += spilled;
+        self.table_max = usize::MAX;
+        // A merge may take the table's memory, but for an eighth.
+        let left = self.memory_bytes.saturating_sub(self.disk.bytes());
+        self.disk.begin_merge(left.saturating_sub(self.memory_bytes >> 3))?;
+        let capacity = self.fitting_capacity()?;
+        if capacity != self.table.capacity() {
+            // The old one is given back before the new one is taken.
+            self.table = Table::with_capacity(0);
+            self.table = Table::with_capacity(capacity);
+        }
+        self.note_memory(0);
+        Ok(())
+    }
+
+    /// The greatest table that leaves room for its own spilling.
+    fn fitting_capacity(&self) -> Result<usize, IdentitiesError> {
+        let held = self.disk.bytes();
+        let fits = |capacity: usize| {
+            let table = count(Table::bytes_for(capacity));
+            held.saturating_add(table).saturating_add(self.disk.bytes_to_spill(capacity)) <= self.memory_bytes
+        };
+        let mut capacity = self.table.capacity().saturating_mul(2);
+        while !fits(capacity) {
+            let smaller = capacity >> 1;
+            if Table::bytes_for(smaller) == Table::bytes_for(capacity) {
+                return Err(IdentitiesError::OverBudget { identities: self.len(), memory_bytes: self.memory_bytes });
+            }
+            capacity = smaller;
+        }
+        Ok(capacity)
+    }
+
+    /// The current generation is complete.
+    fn seal(&mut self) -> Result<(), IdentitiesError> {
+        self.spill()?;
+        self.disk.seal();
+        if self.disk.generations().len() > SEALED_MAX + 1 {
+            self.on_disk -= self.disk.expire()?;
+        }
+        let left = self.memory_bytes.saturating_sub(self.bytes());
+        self.disk.begin_merge(left)
+    }
+
+    fn bytes(&self) -> u64 {
+        count(Table::bytes_for(self.table.capacity())) + self.disk.bytes()
+    }
+
+    /// Memory is at its greatest with `beside` more for a moment.
+    fn note_memory(&mut self, beside: u64) {
+        self.memory_bytes_max = self.memory_bytes_max.max(self.bytes() + beside);
     }
 }
 
-/// Low and high half. The one fingerprint in 2^128 that could look like an empty slot becomes its neighbour.
-fn halves(fingerprint: Fingerprint) -> [u64; 2] {
-    let value = fingerprint.0.min(u128::MAX - 1);
-    let low = u64::try_from(value & u128::from(u64::MAX)).unwrap_or(u64::MAX);
-    let high = u64::try_from(value >> 64).unwrap_or(u64::MAX);
-    [low, high]
+impl Clock {
+    /// Whether a generation's time is over.
+    fn advance(&mut self, log_time: Instant) -> bool {
+        let before = self.latest.unwrap_or(log_time);
+        self.latest = Some(before.max(log_time));
+        self.lived_us += log_time.micros().saturating_sub(before.micros()).clamp(0, STEP_MAX_US);
+        let is_over = self.lived_us >= GENERATION_US;
+        if is_over {
+            self.lived_us -= GENERATION_US;
+        }
+        is_over
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use super::*;
-
-    proptest::proptest! {
-        /// Against a plain map, over enough identities to grow several times, with clustered low halves.
-        #[test]
-        fn agrees_with_a_map(events in proptest::collection::vec((0_u128..40, 0_u128..300, 0_u64..3), 0..6000)) {
-            let mut identities = Identities::with_capacity(0);
-            let mut model: HashMap<u128, u64> = HashMap::new();
-            for (high, low, payload) in events {
-                let fingerprint = (high << 64) | (low << 60) | low;
-                let expected = match model.get(&fingerprint) {
-                    None => Admission::New,
-                    Some(first) if *first == payload => Admission::Duplicate,
-                    Some(_) => Admission::Conflict,
-                };
-                model.entry(fingerprint).or_insert(payload);
-                proptest::prop_assert_eq!(identities.admit(Fingerprint(fingerprint), PayloadDigest(payload)), expected);
-            }
-            proptest::prop_assert_eq!(identities.len(), model.len());
-            proptest::prop_assert_eq!(identities.iter().count(), model.len());
+/// Admits where there is only the table, which has room for all.
+fn admit_to_table(
+    table: &mut Table,
+    fingerprints: &[Fingerprint],
+    payloads: &[PayloadDigest],
+    verdict: &mut impl FnMut(Admission),
+) {
+    let mut ahead = prefetch(table, fingerprints);
+    for (fingerprint, payload) in fingerprints.iter().zip(payloads) {
+        if let Some(next) = ahead.next() {
+            table.prefetch(*next);
         }
+        verdict(table.admit(*fingerprint, *payload));
     }
+}
+
+/// Admits where some identities were found on disk.
+fn admit_beside(
+    table: &mut Table,
+    found: &[(u32, PayloadDigest)],
+    (fingerprints, payloads): (&[Fingerprint], &[PayloadDigest]),
+    verdict: &mut impl FnMut(Admission),
+) {
+    let mut found = found.iter().copied().peekable();
+    let mut ahead = prefetch(table, fingerprints);
+    for (event, (fingerprint, payload)) in (0_u32..).zip(fingerprints.iter().zip(payloads)) {
+        if let Some(next) = ahead.next() {
+            table.prefetch(*next);
+        }
+        verdict(match found.next_if(|(at, _)| *at == event) {
+            None => table.admit(*fingerprint, *payload),
+            Some((_, first)) if first == *payload => Admission::Duplicate,
+            Some(_) => Admission::Conflict,
+        });
+    }
+}
+
+/// Prefetches for the first events; those whose turn comes next.
+fn prefetch<'f>(table: &Table, fingerprints: &'f [Fingerprint]) -> std::slice::Iter<'f, Fingerprint> {
+    let (first, next) = fingerprints.split_at_checked(AHEAD).unwrap_or((fingerprints, &[]));
+    first.iter().for_each(|fingerprint| table.prefetch(*fingerprint));
+    next.iter()
+}
+
+fn count(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }

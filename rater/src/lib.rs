@@ -18,17 +18,19 @@ mod combos;
 mod counters;
 mod curve;
 mod event_view;
-mod identities;
+pub mod identities;
+mod index;
 mod plan;
+mod pool;
+mod prefetch;
 mod series;
 mod shard;
 mod snapshot;
 mod subjects;
 
 pub use counters::{Counters, UnpricedUsage};
-pub use identities::Admission;
 pub use plan::{PlanError, RatingPlan};
-pub use shard::{Rows, Shard};
+pub use shard::{Known, KnownBucket, ResumeError, Rows, Shard};
 pub use snapshot::SnapshotError;
 
 /// A position in one of the shard's own lists. They count in 32 bits; `usize` is at least as wide wherever this runs.

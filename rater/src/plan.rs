@@ -3,7 +3,7 @@
 mod compiled;
 mod segments;
 
-pub use compiled::{CompiledCharge, Partial, Resource, SeriesOf};
+pub use compiled::{CompiledCharge, Partial, Plain, Resource, SeriesOf};
 pub use segments::SegmentPlan;
 
 use std::collections::{HashMap, HashSet};
@@ -115,6 +115,20 @@ impl RatingPlan {
     pub fn route(&self, plan: PlanIdx, event_type: TypeIdx) -> &[ChargeIdx] {
         let by_type = self.routes.get(plan.at()).map_or(&[][..], Vec::as_slice);
         by_type.get(event_type.at()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The same plan without the usage of some charges: what is known of it comes by
+    /// [`Shard::resume_bucket`](crate::Shard::resume_bucket).
+    #[must_use]
+    pub fn without(mut self, known: impl Fn(ChargeIdx) -> bool) -> RatingPlan {
+        self.routes.iter_mut().flatten().for_each(|route| route.retain(|charge| !known(*charge)));
+        self
+    }
+
+    /// Whether [`Shard::resume`](crate::Shard::resume) only adds up the usage of a charge, but for parts of periods.
+    pub fn sums(&self, charge: ChargeIdx) -> bool {
+        let (compiled, _) = self.charge(charge);
+        compiled.is_deferred && compiled.is_plain()
     }
 
     /// The charges of a plan that owe P(0) without usage.

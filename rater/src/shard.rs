@@ -1,32 +1,33 @@
 //! One shard: applies batches in log order (design.md 4.5).
 //!
-//! A batch passes through four steps, each over all of its events, so that the cache misses of one step overlap:
-//! identities, subjects, usages, rating. Within a step events keep the log's order; L4 makes sums independent of it.
+//! A batch passes through four steps, each over all of its events: identities, subjects, usages, rating. Each step asks for
+//! the memory of events to come while it works on the present one, so that cache misses overlap. Within a step events keep
+//! the log's order; L4 makes sums independent of it.
 
 mod collect;
 mod rate;
+mod resume;
 
-use std::hint::black_box;
+pub use resume::{Known, KnownBucket, ResumeError};
+
 use std::sync::Arc;
 
 use weir_model::event::EventBatch;
-use weir_model::rated::{OpenedBucket, ShardOutput};
+use weir_model::rated::{BucketNumbers, OpenedBucket, OpenedCombo, OpenedStretch, Openings, ShardOutput};
 use weir_model::time::Instant;
 use weir_model::verdict::Verdict;
 
 use crate::at;
 use crate::buckets::{BucketKey, Buckets};
 use crate::close::Allowances;
-use crate::combos::Combos;
+use crate::combos::{Combo, Combos};
 use crate::counters::Counters;
 use crate::event_view::Usage;
-use crate::identities::{Admission, Identities};
+use crate::identities::{Admission, Identities, IdentitiesError, IdentitySettings, IdentityUse};
 use crate::plan::RatingPlan;
+use crate::prefetch::AHEAD;
 use crate::series::SeriesTable;
 use crate::subjects::Subjects;
-
-/// Events whose cache misses are started together.
-const BLOCK: usize = 32;
 
 /// Whether [`Shard::apply`] keeps the rated rows for somebody, or only counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +56,28 @@ pub struct Shard {
     pub(crate) allowances: Arc<Allowances>,
     /// The latest event_time of a usage, with the end of its period: decides what a run closes.
     pub(crate) latest: Option<(Instant, Instant)>,
+    told: Told,
     scratch: Scratch,
+}
+
+/// Which numbers outputs have named. Not a part of snapshots: a name may be told again.
+#[derive(Debug, Default)]
+struct Told {
+    stretches: Named,
+    combos: Named,
+}
+
+#[derive(Debug, Default)]
+struct Named(Vec<bool>);
+
+impl Named {
+    /// Whether the number is named for the first time.
+    fn is_new(&mut self, number: u32) -> bool {
+        if self.0.len() <= at(number) {
+            self.0.resize(at(number).saturating_add(1), false);
+        }
+        self.0.get_mut(at(number)).is_some_and(|named| !std::mem::replace(named, true))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -69,12 +91,17 @@ struct Scratch {
 }
 
 impl Shard {
-    /// Shard `number` of `shards`, empty.
+    /// Shard `number` of `shards`, empty, which keeps its identities in memory.
     pub fn new(number: u16, shards: u16, plan: Arc<RatingPlan>) -> Shard {
+        Shard::with_identities(number, shards, plan, IdentitySettings::in_memory())
+    }
+
+    /// Shard `number` of `shards`, empty, whose identities keep to `settings`.
+    pub fn with_identities(number: u16, shards: u16, plan: Arc<RatingPlan>, settings: IdentitySettings) -> Shard {
         Shard {
             number,
             shards,
-            identities: Identities::with_capacity(0),
+            identities: Identities::new(settings),
             subjects: Subjects::new(&plan),
             combos: Combos::new(),
             buckets: Buckets::new(),
@@ -83,6 +110,7 @@ impl Shard {
             seals: Vec::new(),
             allowances: Arc::default(),
             latest: None,
+            told: Told::default(),
             scratch: Scratch::default(),
             plan,
         }
@@ -98,61 +126,104 @@ impl Shard {
         &self.counters
     }
 
-    /// Applies a batch of this shard's events; `text` is what the batch's spans point into. Verdicts always, rows and
-    /// opened buckets only with [`Rows::Keep`], are appended to `output`, which the caller has cleared.
-    pub fn apply(&mut self, text: &[u8], batch: &EventBatch, rows: Rows, output: &mut ShardOutput) {
+    /// What its identities took so far.
+    pub fn identity_use(&self) -> IdentityUse {
+        self.identities.used()
+    }
+
+    /// Tells the log's time, before what was logged then is applied: identities are forgotten 35 to 42 days after they were
+    /// seen.
+    pub fn advance(&mut self, log_time: Instant) -> Result<(), IdentitiesError> {
+        self.identities.advance(log_time)
+    }
+
+    /// Applies a batch of this shard's events; `text` is what the batch's spans point into. Verdicts always, subjects, rows
+    /// and opened buckets only with [`Rows::Keep`], are appended to `output`, which the caller has cleared. An error
+    /// is about identities that are not in memory; but for [`IdentitiesError::Full`] the shard is of no use after it.
+    pub fn apply(
+        &mut self,
+        text: &[u8],
+        batch: &EventBatch,
+        rows: Rows,
+        output: &mut ShardOutput,
+    ) -> Result<(), IdentitiesError> {
         let mut scratch = std::mem::take(&mut self.scratch);
-        self.admit(batch, &mut scratch.accepted, &mut output.verdicts);
+        self.admit(batch, &mut scratch.accepted, &mut output.verdicts)?;
         self.resolve_subjects(text, batch, &mut scratch);
         self.collect_usages(text, batch, &mut scratch, &mut output.verdicts);
         self.rate_usages(text, batch, &scratch.usages, rate::Sink { rows, output });
+        if rows == Rows::Keep {
+            output.subjects.extend_from_slice(&scratch.subjects);
+        }
         for verdict in &output.verdicts {
             self.counters.count(*verdict);
         }
         self.scratch = scratch;
+        Ok(())
     }
 
     /// Step 1: dedup. New events start as [`Verdict::Unmetered`].
-    fn admit(&mut self, batch: &EventBatch, accepted: &mut Vec<u32>, verdicts: &mut Vec<Verdict>) {
+    fn admit(
+        &mut self,
+        batch: &EventBatch,
+        accepted: &mut Vec<u32>,
+        verdicts: &mut Vec<Verdict>,
+    ) -> Result<(), IdentitiesError> {
         accepted.clear();
         let mut event = 0_u32;
-        for (fingerprints, payloads) in batch.fingerprint.chunks(BLOCK).zip(batch.payload.chunks(BLOCK)) {
-            let touched =
-                fingerprints.iter().fold(0, |touched, fingerprint| touched ^ self.identities.touch(*fingerprint));
-            black_box(touched);
-            for (fingerprint, payload) in fingerprints.iter().zip(payloads) {
-                verdicts.push(match self.identities.admit(*fingerprint, *payload) {
-                    Admission::New => {
-                        accepted.push(event);
-                        Verdict::Unmetered
-                    }
-                    Admission::Duplicate => Verdict::Duplicate,
-                    Admission::Conflict => Verdict::Conflict,
-                });
-                event = event.wrapping_add(1);
-            }
-        }
+        self.identities.admit(&batch.fingerprint, &batch.payload, |admission| {
+            verdicts.push(match admission {
+                Admission::New => {
+                    accepted.push(event);
+                    Verdict::Unmetered
+                }
+                Admission::Duplicate => Verdict::Duplicate,
+                Admission::Conflict => Verdict::Conflict,
+            });
+            event = event.wrapping_add(1);
+        })
     }
 
     /// Step 2: whose usage each accepted event is.
     fn resolve_subjects(&mut self, text: &[u8], batch: &EventBatch, scratch: &mut Scratch) {
         scratch.subjects.clear();
-        for events in scratch.accepted.chunks(BLOCK) {
-            let hashes = || events.iter().filter_map(|event| batch.subject_hash.get(at(*event)));
-            black_box(hashes().fold(0, |touched, hash| touched ^ self.subjects.touch_slot(*hash)));
-            black_box(hashes().fold(0, |touched, hash| touched ^ self.subjects.touch_subject(*hash)));
-            for event in events {
-                let columns = batch.subject_hash.get(at(*event)).zip(batch.subject.get(at(*event)));
-                let (hash, subject) = columns.expect("the columns of a batch are of equal length");
-                let name = || std::str::from_utf8(subject.of(text)).expect("decoded text is UTF-8");
-                scratch.subjects.push(self.subjects.intern(&self.plan, *hash, name));
+        let hash_of = |event: &u32| batch.subject_hash.get(at(*event)).copied();
+        let hashes = || scratch.accepted.iter().filter_map(hash_of);
+        hashes().take(2 * AHEAD).for_each(|hash| self.subjects.prefetch_slot(hash));
+        hashes().take(AHEAD).for_each(|hash| self.subjects.prefetch_subject(hash));
+        let mut slots_ahead = hashes().skip(2 * AHEAD);
+        let mut subjects_ahead = hashes().skip(AHEAD);
+        for event in &scratch.accepted {
+            if let Some(next) = slots_ahead.next() {
+                self.subjects.prefetch_slot(next);
             }
+            if let Some(next) = subjects_ahead.next() {
+                self.subjects.prefetch_subject(next);
+            }
+            let columns = batch.subject_hash.get(at(*event)).zip(batch.subject.get(at(*event)));
+            let (hash, subject) = columns.expect("the columns of a batch are of equal length");
+            let name = || std::str::from_utf8(subject.of(text)).expect("decoded text is UTF-8");
+            scratch.subjects.push(self.subjects.intern(&self.plan, *hash, name));
         }
     }
 
     /// Through when the latest close has sealed.
     pub(crate) fn sealed_through(&self) -> Option<Instant> {
         self.seals.last().copied()
+    }
+
+    /// Names a bucket that was opened, by numbers and by whatever has no name yet.
+    pub(crate) fn tell(&mut self, key: BucketKey, opened: &mut Openings) {
+        let BucketKey { stretch, charge, combo } = key;
+        if self.told.stretches.is_new(stretch) {
+            let OpenedBucket { customer, period, start, .. } = self.describe(key);
+            opened.stretches.push((stretch, OpenedStretch { customer, period, start }));
+        }
+        if self.told.combos.is_new(combo) {
+            let Combo { group, cell } = self.combos.get(combo).clone();
+            opened.combos.push((combo, OpenedCombo { group, cell }));
+        }
+        opened.buckets.push(BucketNumbers { stretch, charge, combo });
     }
 
     /// What a bucket's key stands for, in words.

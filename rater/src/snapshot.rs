@@ -1,6 +1,6 @@
 //! A shard's whole state as bytes and back (design.md 4.7).
 //!
-//! Format 2, little endian: magic, version, catalog hash, shard number and count, then identities, names, customers,
+//! Format 3, little endian: magic, version, catalog hash, shard number and count, then identities by generation, names, customers,
 //! stretches, subjects, combos, buckets, states, series, allowances, counters, seals; each list led by its length; at the end an XXH3-64 of all
 //! before. A reader refuses what it does not know, whole. Caches (scratch, memo, a subject's latest stretch) are not state.
 
@@ -19,17 +19,17 @@ use weir_model::verdict::UnpricedReason;
 use crate::buckets::{Bucket, BucketKey, Buckets};
 use crate::combos::{Combo, Combos};
 use crate::counters::{Counters, UnpricedUsage};
-use crate::identities::{Admission, Identities};
+use crate::identities::{Admission, Clock, Identities, IdentitiesError, IdentitySettings};
 use crate::plan::RatingPlan;
 use crate::shard::Shard;
 use crate::subjects::{Customer, NONE, Stretch, Subjects};
 use codec::{Reader, Writer};
 
 /// Version of the format.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// Why bytes are no snapshot for this shard.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
     /// Another kind of file.
     #[error("this is no shard snapshot")]
@@ -48,25 +48,25 @@ pub enum SnapshotError {
     /// The checksum fits but the content contradicts itself.
     #[error("the snapshot contradicts itself: {0}")]
     Invalid(&'static str),
+    /// Identities on disk cannot be read or written.
+    #[error("the snapshot's identities")]
+    Identities(#[source] IdentitiesError),
 }
 
 impl Shard {
     /// The shard's state.
-    pub fn snapshot(&self) -> Vec<u8> {
+    pub fn snapshot(&self) -> Result<Vec<u8>, SnapshotError> {
         let mut out = Writer::new(FORMAT_VERSION);
         out.u64(self.plan.catalog().hash);
         out.u16(self.number);
         out.u16(self.shards);
-        out.list(self.identities.len(), self.identities.iter(), |out, (fingerprint, payload)| {
-            out.u128(fingerprint.0);
-            out.u64(payload.0);
-        });
+        write_identities(&mut out, &self.identities)?;
         write_subjects(&mut out, &self.subjects);
         out.all(self.combos.entries(), |out, combo| {
             out.all(&combo.group, |out, value| out.bytes(value.as_bytes()));
             out.u32(combo.cell.0);
         });
-        out.all(self.buckets.as_slice(), |out, bucket| {
+        out.list(self.buckets.len(), self.buckets.iter(), |out, bucket| {
             let key = bucket.key();
             out.u32(key.stretch);
             out.u32(key.charge.0);
@@ -85,18 +85,18 @@ impl Shard {
             out.i64(end.micros());
         });
         out.all(&self.seals, |out, seal| out.i64(seal.micros()));
-        out.finish()
+        Ok(out.finish())
     }
 
-    /// The shard that wrote `bytes`, under the same compiled catalog.
-    pub fn restore(bytes: &[u8], plan: Arc<RatingPlan>) -> Result<Shard, SnapshotError> {
+    /// The shard that wrote `bytes`, under the same compiled catalog; its identities keep to `settings`.
+    pub fn restore(bytes: &[u8], plan: Arc<RatingPlan>, settings: IdentitySettings) -> Result<Shard, SnapshotError> {
         let mut from = Reader::open(bytes, FORMAT_VERSION)?;
         if from.u64()? != plan.catalog().hash {
             return Err(SnapshotError::OtherCatalog);
         }
         let (number, shards) = (from.u16()?, from.u16()?);
         let mut shard = Shard::new(number, shards, Arc::clone(&plan));
-        shard.identities = read_identities(&mut from)?;
+        shard.identities = read_identities(&mut from, settings)?;
         read_subjects(&mut from, &plan, &mut shard.subjects)?;
         let combos = from.list(|from| {
             let group: Vec<Box<str>> = from.list(|from| from.text().map(Box::from))?;
@@ -138,7 +138,7 @@ impl Shard {
                 && customer.declared.is_none_or(|declared| has(declared.0, self.plan.catalog().customers.len()))
                 && !self.subjects.name(customer).is_empty()
         });
-        let buckets_ok = self.buckets.as_slice().iter().all(|bucket| {
+        let buckets_ok = self.buckets.iter().all(|bucket| {
             let key = bucket.key();
             has(key.charge.0, charges)
                 && has(key.stretch, stretches.len())
@@ -149,7 +149,7 @@ impl Shard {
             has(key.customer, customers.len())
                 && (key.stretch == NONE || has(key.stretch, stretches.len()))
                 && has(key.combo, self.combos.entries().len())
-                && group.buckets.iter().all(|bucket| has(*bucket, self.buckets.as_slice().len()))
+                && group.buckets.iter().all(|bucket| has(*bucket, self.buckets.len()))
         });
         if !series_ok {
             return Err(SnapshotError::Invalid("series"));
@@ -163,11 +163,36 @@ impl Shard {
     }
 }
 
-fn read_identities(from: &mut Reader<'_>) -> Result<Identities, SnapshotError> {
-    let list = from.list(|from| Ok((Fingerprint(from.u128()?), PayloadDigest(from.u64()?))))?;
-    let mut identities = Identities::with_capacity(list.len());
-    for (fingerprint, payload) in list {
-        if identities.admit(fingerprint, payload) != Admission::New {
+fn write_identities(out: &mut Writer, identities: &Identities) -> Result<(), SnapshotError> {
+    let Clock { latest, lived_us } = identities.clock();
+    out.option(latest, |out, latest| out.i64(latest.micros()));
+    out.i64(lived_us);
+    let generations = identities.generations();
+    out.u64(u64::try_from(generations.len()).unwrap_or(u64::MAX));
+    for (generation, len) in generations.into_iter().enumerate() {
+        out.u64(len);
+        let visited = identities.visit(generation, &mut |fingerprint, payload| {
+            out.u128(fingerprint.0);
+            out.u64(payload.0);
+        });
+        visited.map_err(SnapshotError::Identities)?;
+    }
+    Ok(())
+}
+
+fn read_identities(from: &mut Reader<'_>, settings: IdentitySettings) -> Result<Identities, SnapshotError> {
+    let latest = from.option(|from| Ok(Instant::from_micros(from.i64()?)))?;
+    let mut identities = Identities::restored(settings, Clock { latest, lived_us: from.i64()? });
+    for generation in 0..from.u64()? {
+        if generation > 0 {
+            identities.begin_generation().map_err(SnapshotError::Identities)?;
+        }
+        let (fingerprints, payloads): (Vec<Fingerprint>, Vec<PayloadDigest>) =
+            from.list(|from| Ok((Fingerprint(from.u128()?), PayloadDigest(from.u64()?))))?.into_iter().unzip();
+        let mut all_new = true;
+        let admitted = identities.admit(&fingerprints, &payloads, |admission| all_new &= admission == Admission::New);
+        admitted.map_err(SnapshotError::Identities)?;
+        if !all_new {
             return Err(SnapshotError::Invalid("identities"));
         }
     }
@@ -189,7 +214,7 @@ fn write_subjects(out: &mut Writer, subjects: &Subjects) {
         out.i64(stretch.period.end.micros());
         out.u32(stretch.segment);
     });
-    out.all(&subjects.subjects, |out, subject| {
+    out.list(subjects.subjects.len(), subjects.subjects.iter(), |out, subject| {
         out.u128(subject.hash.0);
         out.u32(subject.customer);
     });

@@ -2,14 +2,15 @@
 //!
 //! A subject is known by the 128-bit keyed hash that routed it, as exact as dedup is; its text is kept once. Beside it
 //! stands the stretch of its latest event, so that the usual event needs no calendar.
-#![expect(clippy::arithmetic_side_effects, reason = "slot positions, masked; no money here")]
 
 use weir_model::catalog::{CustomerIdx, PlanIdx};
 use weir_model::hash::RouteHash;
 use weir_model::time::{Instant, Period};
 use weir_model::verdict::UnpricedReason;
 
+use crate::index::Index;
 use crate::plan::{Owner, Partial, RatingPlan};
+use crate::pool::Pool;
 use crate::{at, next_index};
 
 /// Stands for "none" among numbers of customers and stretches.
@@ -88,10 +89,8 @@ pub struct Place {
 /// Who belongs to whom, in one shard.
 #[derive(Debug)]
 pub struct Subjects {
-    /// Tag (low half of the hash's high half) and number of the subject.
-    slots: Vec<u64>,
-    shift: u32,
-    pub(crate) subjects: Vec<Subject>,
+    index: Index,
+    pub(crate) subjects: Pool<Subject>,
     pub(crate) customers: Vec<Customer>,
     pub(crate) stretches: Vec<Stretch>,
     pub(crate) names: String,
@@ -99,16 +98,12 @@ pub struct Subjects {
     declared: Vec<u32>,
 }
 
-const NO_SLOT: u64 = u64::MAX;
-const SLOTS_MIN: usize = 1 << 8;
-
 impl Subjects {
     /// Nobody yet.
     pub fn new(plan: &RatingPlan) -> Subjects {
         Subjects {
-            slots: vec![NO_SLOT; SLOTS_MIN],
-            shift: 64 - SLOTS_MIN.trailing_zeros(),
-            subjects: Vec::new(),
+            index: Index::new(),
+            subjects: Pool::new(),
             customers: Vec::new(),
             stretches: Vec::new(),
             names: String::new(),
@@ -116,37 +111,31 @@ impl Subjects {
         }
     }
 
-    /// Brings a subject's slot into the cache; the result only keeps the load alive.
-    pub fn touch_slot(&self, hash: RouteHash) -> u64 {
-        self.slots.get(self.home(hash)).copied().unwrap_or(NO_SLOT)
+    /// Starts to bring a subject's slot into the cache.
+    #[inline]
+    pub fn prefetch_slot(&self, hash: RouteHash) {
+        self.index.prefetch(high_half(hash));
     }
 
-    /// Brings the subject into the cache.
-    pub fn touch_subject(&self, hash: RouteHash) -> u32 {
-        self.numbers(hash)
-            .next()
-            .and_then(|number| self.subjects.get(at(number)))
-            .map_or(NONE, |subject| subject.stretch)
+    /// Starts to bring a subject into the cache; its slot should be there.
+    #[inline]
+    pub fn prefetch_subject(&self, hash: RouteHash) {
+        if let Some(number) = self.index.numbers(high_half(hash)).next() {
+            self.subjects.prefetch(number);
+        }
     }
 
     /// The subject's number; it is entered with its owner if it is new. `text` gives its name then.
+    #[inline]
     pub fn intern<'a>(&mut self, plan: &RatingPlan, hash: RouteHash, text: impl Fn() -> &'a str) -> u32 {
-        let known = self.numbers(hash).find(|number| self.subjects.get(at(*number)).is_some_and(|s| s.hash == hash));
+        let is_it = |number: &u32| self.subjects.get(*number).is_some_and(|subject| subject.hash == hash);
+        let known = self.index.numbers(high_half(hash)).find(is_it);
         known.unwrap_or_else(|| self.enter(plan, hash, text()))
-    }
-
-    /// Numbers of the subjects whose tag fits: almost always the right one alone.
-    fn numbers(&self, hash: RouteHash) -> impl Iterator<Item = u32> {
-        let mask = self.slots.len() - 1;
-        let home = self.home(hash);
-        let slots = (0..self.slots.len()).map_while(move |step| self.slots.get((home + step) & mask).copied());
-        let tag = tag(hash);
-        slots.take_while(|slot| *slot != NO_SLOT).filter(move |slot| *slot >> 32 == tag).map(number_in)
     }
 
     /// Where an event of `subject` at `time` belongs.
     pub fn place(&mut self, plan: &RatingPlan, subject: u32, time: Instant) -> Result<Place, UnpricedReason> {
-        let known = *self.subjects.get(at(subject)).expect("subject numbers come from this table");
+        let known = *self.subjects.get(subject).expect("subject numbers come from this table");
         if known.stretch != NONE && known.active.contains(time) {
             let Subject { stretch, period_end, plan, partial, .. } = known;
             return Ok(Place { stretch, period_end, plan, partial });
@@ -163,7 +152,7 @@ impl Subjects {
         let segment_plan = plan.segment(Subjects::owner(customer), stretch.segment).plan;
         let place =
             Place { stretch: number, period_end: stretch.period.end, plan: segment_plan, partial: stretch.partial() };
-        if let Some(subject) = self.subjects.get_mut(at(subject)) {
+        if let Some(subject) = self.subjects.get_mut(subject) {
             subject.stretch = number;
             subject.active = stretch.active;
             subject.period_end = place.period_end;
@@ -260,43 +249,12 @@ impl Subjects {
     }
 
     fn push(&mut self, subject: Subject) {
-        if self.subjects.len().saturating_mul(3) >= self.slots.len().saturating_mul(2) {
-            let slots = self.slots.len().saturating_mul(2);
-            self.slots = vec![NO_SLOT; slots];
-            self.shift = 64 - slots.trailing_zeros();
-            for number in 0..next_index(self.subjects.len()) {
-                self.link(number);
-            }
-        }
-        let number = next_index(self.subjects.len());
+        self.index.insert(high_half(subject.hash), next_index(self.subjects.len()));
         self.subjects.push(subject);
-        self.link(number);
-    }
-
-    fn link(&mut self, number: u32) {
-        let Some(hash) = self.subjects.get(at(number)).map(|subject| subject.hash) else { return };
-        let mask = self.slots.len() - 1;
-        let mut position = self.home(hash);
-        while self.slots.get(position & mask).is_some_and(|slot| *slot != NO_SLOT) {
-            position += 1;
-        }
-        if let Some(slot) = self.slots.get_mut(position & mask) {
-            *slot = (tag(hash) << 32) | u64::from(number);
-        }
-    }
-
-    /// Routing took the low half of the hash modulo the shard count; the high half is still even inside a shard.
-    fn home(&self, hash: RouteHash) -> usize {
-        let high = u64::try_from(hash.0 >> 64).unwrap_or(0);
-        usize::try_from(high >> self.shift).unwrap_or(usize::MAX)
     }
 }
 
-/// The top bits choose the slot, so the tag takes the low ones of the same half. 31 bits, so that no slot looks empty.
-fn tag(hash: RouteHash) -> u64 {
-    u64::try_from((hash.0 >> 64) & 0x7FFF_FFFF).unwrap_or(0)
-}
-
-fn number_in(slot: u64) -> u32 {
-    u32::try_from(slot & u64::from(u32::MAX)).unwrap_or(NONE)
+/// Routing took the low half of the hash modulo the shard count; the high half is still even inside a shard.
+fn high_half(hash: RouteHash) -> u64 {
+    u64::try_from(hash.0 >> 64).unwrap_or(0)
 }

@@ -35,6 +35,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Prove a line of a document from the archived events behind it
     Explain(ExplainArgs),
+    /// What customers would pay under another catalog, from the archive of a run
+    Simulate(SimulateArgs),
     /// Price a quantity or some events, and show what explains the figure
     Quote(QuoteArgs),
     /// Generate a believable month of an AI company, rate it, invoice it, explain it
@@ -78,6 +80,7 @@ Examples:
   weir run --catalog aws.toml --mapping aws-cur.toml --events cur.csv.gz --format json
   zcat usage.gz | weir run --catalog catalog.toml --events - --customer acme
   weir run --catalog catalog.toml --events august.ndjson --close 2026-09-01 --events september.ndjson")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct RunArgs {
     /// Catalog (TOML): meters, prices, plans, customers
     #[arg(long, value_name = "FILE")]
@@ -97,12 +100,19 @@ pub struct RunArgs {
     /// Do not archive events and rated rows; totals, invoices and quarantine are still written
     #[arg(long)]
     pub no_archive: bool,
+    /// Do not write documents: the report holds their number and sums, and a run with them makes the same ones
+    #[arg(long, conflicts_with = "customer")]
+    pub no_documents: bool,
     /// Shards; changes nothing about the result
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub shards: u16,
     /// Threads [default: all cores]; changes nothing about the result
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    /// Memory for the identities of events, as 64MiB or 2GiB [default: a third of what is available]; beyond it they go to
+    /// temporary files, in --out's folder or the system's, about 25 bytes each. Changes nothing about the result
+    #[arg(long, value_name = "SIZE", value_parser = crate::memory::parse)]
+    pub memory: Option<u64>,
     /// Close the periods that end by then: a date in the catalog's zone or an RFC 3339 time
     /// [default: the end of the period of the latest event]
     #[arg(long, value_name = "T")]
@@ -209,6 +219,49 @@ pub struct ExplainArgs {
     /// How the explanation is printed
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+/// `weir simulate`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+The archive is what `weir run --out` wrote. It is rated under the other catalog as weir run would rate the original events, closed where
+that run closed, and compared with what the run came to: by charge, by meter, by customer. Where only prices have changed, the
+run's totals are priced anew; where filters, groups or fields have, sums over the events; what depends on single events is rated again.
+The table says which. What the archive cannot answer is refused.
+
+Examples:
+  weir simulate august --catalog next.toml
+  weir simulate august --catalog next.toml --html august-next.html
+  weir simulate august --catalog next.toml --customer acme --format json
+  weir simulate year --catalog next.toml --from 2026-07-01 --until 2026-10-01")]
+pub struct SimulateArgs {
+    /// Folder that `weir run --out` has written
+    #[arg(value_name = "ARCHIVE_DIR")]
+    pub archive: PathBuf,
+    /// The other catalog (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub catalog: PathBuf,
+    /// Only periods that begin then or later: a date in the run's zone or an RFC 3339 time
+    #[arg(long, value_name = "T")]
+    pub from: Option<String>,
+    /// Only periods that end then or earlier
+    #[arg(long, value_name = "T")]
+    pub until: Option<String>,
+    /// Only this customer
+    #[arg(long, value_name = "ID")]
+    pub customer: Option<String>,
+    /// Threads [default: all cores]; changes nothing about the result
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// How many of the customers that move the most are listed, each way
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub top: usize,
+    /// How the comparison is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Also write it as one HTML page with charts
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// `weir demo`

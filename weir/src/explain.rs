@@ -4,9 +4,9 @@
 //! the run kept there, and the line that comes out is compared with the one that was billed, member by member; the rated
 //! rows are added up against it. Owns: what is compared and how a difference is told. Decides nothing about money.
 
-mod archive;
+pub(crate) mod archive;
 mod evidence;
-mod folder;
+pub(crate) mod folder;
 mod line;
 mod page;
 mod replay;
@@ -27,7 +27,7 @@ use archive::{Archive, ArchivedEvent};
 use evidence::{Evidence, ExplainedEvent, RowSums, Sources};
 use folder::Documents;
 use line::{Difference, LineKey, differing, lines, text};
-use page::trimmed;
+pub(crate) use page::trimmed;
 use replay::{Replay, replay};
 
 /// Exit status if anything differs.
@@ -144,17 +144,24 @@ fn unkept(catalog: &Catalog) -> Vec<String> {
 }
 
 /// The subjects of a customer, and of all who may share a charge with it.
-fn subjects(catalog: &Catalog, id: &str) -> BTreeSet<String> {
+pub(crate) fn subjects(catalog: &Catalog, id: &str) -> BTreeSet<String> {
+    if catalog.customers.iter().all(|customer| customer.id != id) {
+        return BTreeSet::from([id.to_owned()]);
+    }
+    let members = members(catalog, id);
+    let members = catalog.customers.iter().filter(|customer| members.contains(&customer.id));
+    members.flat_map(|member| member.subjects.iter().cloned()).collect()
+}
+
+/// A customer, and all who may share a charge with it.
+pub(crate) fn members(catalog: &Catalog, id: &str) -> BTreeSet<String> {
     let Some(customer) = catalog.customers.iter().find(|customer| customer.id == id) else {
         return BTreeSet::from([id.to_owned()]);
     };
     let shares = catalog.charges.iter().any(|charge| charge.pool == Pool::Account);
     let root = root(catalog, customer.account);
-    let members = catalog
-        .customers
-        .iter()
-        .filter(|other| other.id == id || (shares && self::root(catalog, other.account) == root));
-    members.flat_map(|member| member.subjects.iter().cloned()).collect()
+    let others = catalog.customers.iter().filter(|other| shares && self::root(catalog, other.account) == root);
+    others.map(|other| other.id.clone()).chain([id.to_owned()]).collect()
 }
 
 /// The account above all others of an account. Accounts have no cycles: the catalog was refused otherwise.

@@ -11,12 +11,15 @@ pub mod demo;
 pub mod explain;
 pub mod failure;
 pub mod files;
+pub mod identity_files;
 pub mod init;
 mod kept_catalog;
+pub mod memory;
 pub mod quote;
 pub mod report;
 pub mod run;
 mod shell;
+pub mod simulate;
 mod table;
 
 use std::process::ExitCode;
@@ -31,6 +34,7 @@ pub fn main() -> ExitCode {
         Command::Quote(args) => quote::command(&args),
         Command::Demo(args) => demo::command(&args),
         Command::Explain(args) => explain::command(&args),
+        Command::Simulate(args) => simulate::command(&args),
         Command::Init(args) => init::command(&args),
     };
     outcome.unwrap_or_else(|error| failure::explain(&error))

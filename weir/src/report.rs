@@ -65,6 +65,10 @@ pub struct Report {
     pub rejected_first: Vec<RejectedRecord>,
     /// Lost revenue.
     pub unpriced_usage: Vec<Unpriced>,
+    /// Runs of identities on disk at the most; 0 if all stayed in memory.
+    pub identity_runs_max: u64,
+    /// Bytes written for them.
+    pub identity_bytes_written: u64,
     /// Wall-clock seconds.
     pub elapsed_s: f64,
     /// `received` per second.
@@ -128,6 +132,8 @@ impl Report {
             rejected_by_code: intake.rejected.iter().map(|(code, count)| (code.code(), *count)).collect(),
             rejected_first: rejected_records(intake, files),
             unpriced_usage: unpriced_usage(catalog, counters),
+            identity_runs_max: 0,
+            identity_bytes_written: 0,
             elapsed_s: 0.0,
             events_per_s: 0.0,
         }
@@ -192,6 +198,10 @@ impl Report {
             text.push_str(&format!("  closed through {through}\n"));
         }
         let rate = grouped(&format!("{:.0}", self.events_per_s));
+        if self.identity_runs_max > 0 {
+            let (runs, bytes) = (self.identity_runs_max, grouped(&self.identity_bytes_written.to_string()));
+            text.push_str(&format!("  identities beyond --memory: at most {runs} files, {bytes} bytes written\n"));
+        }
         text.push_str(&format!("  {:.2} s, {rate} events/s\n", self.elapsed_s));
         text
     }
@@ -238,6 +248,8 @@ impl Report {
             ("rows", self.rows),
             ("settlement_rows", self.settlement_rows),
             ("invoices", self.invoices),
+            ("identity_runs_max", self.identity_runs_max),
+            ("identity_bytes_written", self.identity_bytes_written),
         ] {
             text.push_str(&format!("{name},,{count}\n"));
         }

@@ -6,6 +6,7 @@
 mod documents;
 pub mod intake;
 mod output;
+pub mod pieces;
 mod pipeline;
 mod progress;
 mod reassembly;
@@ -30,6 +31,8 @@ use weir_rater::{Counters, RatingPlan, Rows, Shard};
 use crate::cli::{Format, RunArgs};
 use crate::failure::{self, invalid, invalid_with_causes};
 use crate::files;
+use crate::identity_files::{Durability, IdentityFolder};
+use crate::memory;
 use crate::report::Report;
 use documents::Documents;
 use intake::Intake;
@@ -37,6 +40,8 @@ use output::Output;
 use pipeline::{Rated, Spread};
 use progress::Progress;
 use stages::Stage;
+
+pub(crate) use stages::parse_instant;
 
 /// What a run leaves behind.
 #[derive(Debug)]
@@ -79,14 +84,22 @@ pub fn execute(args: &RunArgs) -> Result<Outcome> {
     let reader = Reader::open(inputs, mapping, ReaderSettings::default()).map_err(invalid_with_causes)?;
     let plan = Arc::new(RatingPlan::compile(Arc::clone(&catalog), HashKey::FILES).map_err(invalid)?);
     let output = Output::create(args, (&catalog, &sources), &names)?;
-    let folder = output.as_ref().map(Output::invoices);
+    let identities = identity_folder(output.as_ref());
+    let memory_bytes = memory_bytes(args)?;
+    let folder = output.as_ref().filter(|_| !args.no_documents).map(Output::invoices);
     let mut run = Run {
         decoder: Decoder::new(&catalog, HashKey::FILES, args.shards),
         spread: Spread {
             threads: threads(args)?,
             rows: if args.out.is_some() && !args.no_archive { Rows::Keep } else { Rows::Count },
         },
-        shards: (0..args.shards).map(|number| Shard::new(number, args.shards, Arc::clone(&plan))).collect(),
+        shards: (0..args.shards)
+            .map(|number| {
+                let settings = identities.settings(number, args.shards, memory_bytes);
+                Shard::with_identities(number, args.shards, Arc::clone(&plan), settings)
+            })
+            .collect(),
+        identities,
         plan,
         output,
         documents: Documents::new(args, &catalog, folder.as_deref())?,
@@ -109,6 +122,7 @@ struct Run<'a> {
     decoder: Decoder,
     spread: Spread,
     shards: Vec<Shard>,
+    identities: Arc<IdentityFolder>,
     output: Option<Output>,
     documents: Documents<'a>,
     intake: Intake,
@@ -162,13 +176,17 @@ impl Run<'_> {
     fn finish(
         mut self,
         args: &RunArgs,
-        (catalog, names): (&Catalog, &[String]),
+        (catalog, names): (&Arc<Catalog>, &[String]),
         stopwatch: Stopwatch,
     ) -> Result<Outcome> {
         let mut counters = Counters::default();
         self.shards.iter().for_each(|shard| counters.add(shard.counters()));
         let mut report = Report::of_counts(catalog, &self.intake, &counters, names);
         report.assert_conservation();
+        for used in self.shards.iter().map(Shard::identity_use) {
+            report.identity_runs_max += used.disk.runs_max;
+            report.identity_bytes_written += used.disk.spilled_bytes + used.disk.merged_bytes;
+        }
         let through = self.through();
         let sealed = seal(&mut self.shards, &self.plan, through).map_err(overflow)?;
         let close = Close::new(&self.shards, Arc::clone(&self.plan), through, self.settled).map_err(overflow)?;
@@ -179,20 +197,25 @@ impl Run<'_> {
         }
         report.closes = self.closes.iter().map(ToString::to_string).collect();
         report.closes_after = self.closes_after;
-        summary::fill(&mut report, &close, &self.shards, self.spread.threads)?;
+        let periods = pieces::periods(&close, &self.shards, self.spread.threads)?;
+        summary::fill(&mut report, catalog, (&periods, self.spread.threads))?;
         if let Some(output) = &mut self.output {
             output.close(&sealed, &close)?;
         }
         let several = self.closes.len() > 1;
-        if self.output.is_some() || args.customer.is_some() || several {
+        if self.documents.are_kept() || several {
             self.documents.close(&close, Remember::Nothing, report.invoices)?;
         }
         let (billed, documents) = self.documents.finish()?;
         if several {
             summary::bill(&mut report, &billed);
         }
+        self.identities.remove()?;
         match self.output {
-            Some(output) => output.publish(&close, &mut report, stopwatch)?,
+            Some(mut output) => {
+                output.write_totals(catalog, (&periods, self.spread.threads))?;
+                output.publish(&mut report, stopwatch)?;
+            }
             None => output::stamp(&mut report, stopwatch),
         }
         Ok(Outcome { report, documents })
@@ -205,6 +228,25 @@ impl Run<'_> {
 
 fn overflow(error: Overflow) -> anyhow::Error {
     anyhow!("the totals at the close cannot be made: {error}; look for a price or quantity that is far too large")
+}
+
+/// Temporary files lie where the result will, else where the system wants them.
+fn identity_folder(output: Option<&Output>) -> Arc<IdentityFolder> {
+    let parent = output.map_or_else(std::env::temp_dir, |output| output.staging().to_owned());
+    IdentityFolder::new(&parent, Durability::Temporary)
+}
+
+fn memory_bytes(args: &RunArgs) -> Result<u64> {
+    let least = memory::SHARD_BYTES_MIN * u64::from(args.shards);
+    match args.memory {
+        Some(bytes) if bytes < least => Err(invalid(format!(
+            "--memory: {} shards need at least {} KiB for identities; allow more, or make fewer --shards",
+            args.shards,
+            least >> 10
+        ))),
+        Some(bytes) => Ok(bytes),
+        None => Ok(memory::third_of_available().max(least)),
+    }
 }
 
 fn threads(args: &RunArgs) -> Result<usize> {

@@ -1,5 +1,5 @@
 //! L6 through files: the same input gives the same figures and the same bytes on 1 and 2 threads, with and without archive;
-//! conflicts follow the order of the files; the generator's own sums are met to the last digit.
+//! with much and with little memory; conflicts follow the order of the files; the generator's own sums are met to the last digit.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -154,6 +154,7 @@ fn threads_and_archive_change_nothing() {
     assert_eq!(run(folder, &["--threads", "3", "--out", "three"]), report, "seed {seed}: with archive");
     assert_eq!(run(folder, &["--threads", "1", "--out", "one"]), report, "seed {seed}: with archive, one thread");
     assert_eq!(run(folder, &["--no-archive", "--out", "none"]), report, "seed {seed}: totals only");
+    assert_eq!(run(folder, &["--no-documents", "--out", "bare"]), report, "seed {seed}: without documents");
 
     let (one, three) = (contents(&folder.join("one")), contents(&folder.join("three")));
     assert!(one.len() > 500, "invoices, archive, totals and quarantine are there: {} files", one.len());
@@ -161,6 +162,20 @@ fn threads_and_archive_change_nothing() {
     differing.sort();
     assert_eq!(differing, Vec::<&PathBuf>::new(), "seed {seed}: byte-identical files");
     assert_eq!(one.len(), three.len());
+    let mut documented = one.clone();
+    documented.retain(|name, _| !name.starts_with("invoices"));
+    assert!(documented == contents(&folder.join("bare")), "seed {seed}: documents change nothing else");
+
+    let mut small = run(folder, &["--memory", "6MiB", "--out", "small"]);
+    for on_disk in ["identity_runs_max", "identity_bytes_written"] {
+        assert_ne!(small[on_disk], 0, "seed {seed}: identities were spilled");
+        small[on_disk] = 0.into();
+    }
+    assert_eq!(small, report, "seed {seed}: with little memory");
+    assert!(
+        one == contents(&folder.join("small")),
+        "seed {seed}: byte-identical files with little memory, and no more of them"
+    );
 
     // Rows differ with the shards' parts, totals and money do not.
     let one_shard = run(folder, &["--shards", "1"]);
@@ -169,4 +184,22 @@ fn threads_and_archive_change_nothing() {
     {
         assert_eq!(one_shard[figure], report[figure], "seed {seed}: {figure} with one shard");
     }
+}
+
+#[test]
+fn identities_that_cannot_be_kept_end_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("catalog.toml"), CATALOG).unwrap();
+    generate(folder, 7);
+    let output = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .current_dir(folder)
+        .env("TMPDIR", folder.join("missing"))
+        .args(["run", "--catalog", "catalog.toml", "--events", "a.ndjson", "b.ndjson", "--memory", "6MiB"])
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("identities beyond --memory: cannot create"), "{error}");
+    assert!(output.stdout.is_empty(), "no figures");
 }

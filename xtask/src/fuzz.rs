@@ -34,7 +34,7 @@ pub(crate) fn run(only: Option<&str>, seconds: u64) -> Result<()> {
         let names: Vec<&str> = TARGETS.iter().map(|(target, _)| *target).collect();
         bail!("there is no such target; there are {}", names.join(", "));
     }
-    let work = workspace::target_dir(&root).join("fuzz");
+    let work = workspace::target_dir(&root)?.join("fuzz");
     let programs = build(&root, &work)?;
     let mut findings = Vec::new();
     for (target, length_max) in chosen {
@@ -50,7 +50,11 @@ pub(crate) fn run(only: Option<&str>, seconds: u64) -> Result<()> {
         command.arg(format!("-artifact_prefix={}/", artifacts.display()));
         command.arg(&found).arg(root.join("fuzz/corpus").join(target)).current_dir(&root);
         if !command.status().with_context(|| format!("{target} does not start"))?.success() {
-            findings.push(format!("{target}: {} FILE, with the newest FILE of {}", programs.join(target).display(), artifacts.display()));
+            findings.push(format!(
+                "{target}: {} FILE, with the newest FILE of {}",
+                programs.join(target).display(),
+                artifacts.display()
+            ));
         }
     }
     if findings.is_empty() {

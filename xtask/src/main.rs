@@ -1,4 +1,4 @@
-//! The project's chores: `cargo xtask test`, `tidy`, `conformance`, `fuzz`, `aws-catalog` and `aws-pools`.
+//! The project's chores: `cargo xtask test`, `tidy`, `conformance`, `fuzz`, `prove`, `side-by-side`, `job`, `aws-catalog` and `aws-pools`.
 //!
 //! Owns: what a newcomer and continuous integration type to prove that the tree is good. Does not own: any product code;
 //! nothing of Weir depends on it.
@@ -8,6 +8,8 @@ mod aws_catalog;
 mod aws_pools;
 mod conformance;
 mod fuzz;
+mod prove;
+mod side_by_side;
 mod suite;
 mod tidy;
 mod workspace;
@@ -18,9 +20,14 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 
 const HELP: &str = "\
-cargo xtask test               formatting, clippy, tidy, then every test
+cargo xtask test               formatting, clippy, tidy, then every test, and every bench at a tiny size
 cargo xtask tidy               what clippy cannot check: arrows, heads, sizes, words
 cargo xtask conformance [N]    N random catalogs (10,000) of 10,000 events through Weir and the oracle
+cargo xtask side-by-side       Weir beside DuckDB, ClickHouse, DataFusion and Polars on one job, which docs/performance.md explains:
+                               [--lines N] [--runs N] [--threads N] [--engines A,B] [--shape NAME|all] [--json]
+cargo xtask job                the files of that job: [--lines N] [--shape NAME]
+cargo xtask prove identities [N] [SIZE] [DIR]
+                               N identities (20_000_000) under SIZE of memory (64MiB): what each costs; files in DIR
 cargo xtask fuzz [TARGET] [--seconds N]
                                every fuzz target, or one, for N seconds (60) each
 cargo xtask aws-catalog [DIR]  the catalog of the AWS report, from its rates.csv (DIR: target/aws-cur)
@@ -46,6 +53,9 @@ fn run(arguments: &[String]) -> Result<()> {
         ["tidy"] => run_tidy(),
         ["conformance"] => conformance::run(conformance::CASES),
         ["conformance", cases] => conformance::run(cases.parse().context("how many catalogs: write a number")?),
+        ["side-by-side", options @ ..] => side_by_side::run(options),
+        ["job", options @ ..] => side_by_side::job(options),
+        ["prove", "identities", arguments @ ..] => prove::identities(arguments),
         ["fuzz"] => fuzz::run(None, fuzz::SECONDS),
         ["fuzz", "--seconds", seconds] => fuzz::run(None, seconds_of(seconds)?),
         ["fuzz", target] => fuzz::run(Some(target), fuzz::SECONDS),

@@ -12,6 +12,8 @@ const FORMAT: (&str, &[&str]) = ("formatting", &["fmt", "--all", "--check"]);
 const CLIPPY: (&str, &[&str]) =
     ("clippy", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]);
 const TESTS: (&str, &[&str]) = ("tests", &["test", "--workspace", "--locked"]);
+/// Plain `cargo test` leaves benches out. With the whole workspace, so that nothing is built again with other features.
+const BENCHES: (&str, &[&str]) = ("benches at a tiny size", &["test", "--workspace", "--bench", "*", "--locked"]);
 
 /// Runs every step.
 pub(crate) fn run() -> Result<()> {
@@ -23,7 +25,9 @@ pub(crate) fn run() -> Result<()> {
         step(name, || cargo(&root, arguments, None))?;
     }
     step("tidy", || tidy_step(&root))?;
-    step(TESTS.0, || cargo(&root, TESTS.1, data.as_ref()))?;
+    for (name, arguments) in [TESTS, BENCHES] {
+        step(name, || cargo(&root, arguments, data.as_ref()))?;
+    }
     println!("\nAll steps passed in {:.1} s.", started.elapsed().as_secs_f64());
     announce_data(data.as_deref());
     Ok(())

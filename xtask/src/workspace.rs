@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 /// What to do when [`data_dir`] finds nothing.
 pub(crate) const NO_DATA: &str =
@@ -32,10 +33,21 @@ pub(crate) fn cargo(root: &Path) -> Command {
     command
 }
 
+/// The workspace as cargo sees it.
+pub(crate) fn metadata(root: &Path) -> Result<Value> {
+    let output = cargo(root)
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .output()
+        .context("cargo metadata does not start")?;
+    if !output.status.success() {
+        bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    serde_json::from_slice(&output.stdout).context("cargo metadata is no JSON")
+}
+
 /// Where cargo builds.
-pub(crate) fn target_dir(root: &Path) -> PathBuf {
-    let named = std::env::var_os("CARGO_TARGET_DIR").filter(|value| !value.is_empty());
-    root.join(named.map_or_else(|| PathBuf::from("target"), PathBuf::from))
+pub(crate) fn target_dir(root: &Path) -> Result<PathBuf> {
+    metadata(root)?["target_directory"].as_str().map(PathBuf::from).context("cargo metadata names no target folder")
 }
 
 /// The platform that this runs on, as rustc names it.

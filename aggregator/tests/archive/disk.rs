@@ -93,7 +93,7 @@ fn run(store: Box<dyn Store>, dir: &Path) -> Result<ArchiveReport, ArchiveError>
             rate(&mut out[0], event, 0, quantity(1), amount(1));
         }
         if sequence == 0 {
-            out[0].opened.push(bucket("amy", CALLS, &[], CellIdx::ONLY, august()));
+            open(&mut out[0], bucket("amy", CALLS, &[], CellIdx::ONLY, august()));
         }
         reject(&mut chunk, 2, RejectCode::JsonInvalid, b"{");
         archive.append(&chunk, &out)?;

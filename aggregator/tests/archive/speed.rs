@@ -95,7 +95,7 @@ fn chunk(sequence: u64, opened: &mut [std::collections::HashMap<(u64, u64), u32>
         let number = *opened[shard].entry((customer, charge)).or_insert_with(|| {
             let charge = ChargeIdx(u32::try_from(charge).unwrap());
             let group = format!("model-{}", charge.0);
-            out[shard].opened.push(bucket(&subject, charge, &[&group], CellIdx::ONLY, august()));
+            open(&mut out[shard], bucket(&subject, charge, &[&group], CellIdx::ONLY, august()));
             next
         });
         rate(&mut out[shard], event, number, quantity(tokens.into()), amount(i128::from(tokens) * 15_000_000_000_000));

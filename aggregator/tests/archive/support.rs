@@ -24,7 +24,7 @@ use weir_model::event::{Chunk, Span};
 use weir_model::hash::{HashKey, PayloadDigest};
 use weir_model::number::{Amount, Quantity, Scale, UnitAmount};
 use weir_model::price::{Capacity, CapacityTier, CellIdx, Days, Matrix, MatrixCell, Price, Schedule, Unit, Window};
-use weir_model::rated::{OpenedBucket, ShardOutput};
+use weir_model::rated::{BucketNumbers, OpenedBucket, OpenedCombo, OpenedStretch, ShardOutput};
 use weir_model::time::{Instant, Period};
 use weir_model::verdict::{RejectCode, Rejection, Verdict};
 
@@ -209,7 +209,25 @@ pub fn push(chunk: &mut Chunk, output: &mut ShardOutput, shard: usize, sample: &
     batch.type_name.push(type_name);
     batch.data.push(data);
     output.verdicts.push(sample.verdict);
+    if sample.verdict.is_accepted() {
+        output.subjects.push(subject_number(sample.subject));
+    }
     index
+}
+
+/// Every shard numbers `amy`, `zoe` and `customer-N` alike.
+fn subject_number(subject: &str) -> u32 {
+    let customer = subject.strip_prefix("customer-").map(|number| number.parse::<u32>().unwrap() + 2);
+    customer.unwrap_or(u32::from(subject == "zoe"))
+}
+
+/// Opens a bucket, whose stretch and combination are named for it alone.
+pub fn open(output: &mut ShardOutput, bucket: OpenedBucket) {
+    let OpenedBucket { customer, charge, group, cell, period, start } = bucket;
+    let number = u32::try_from(output.opened.buckets.len()).unwrap();
+    output.opened.stretches.push((number, OpenedStretch { customer, period, start }));
+    output.opened.combos.push((number, OpenedCombo { group, cell }));
+    output.opened.buckets.push(BucketNumbers { stretch: number, charge, combo: number });
 }
 
 /// Adds a rated row.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
+use weir_aggregator::Totals;
 use weir_model::catalog::PlanIdx;
 use weir_model::charge::{Fraction, Measured, Terms};
 use weir_model::event::Chunk;
@@ -31,10 +32,10 @@ fn write_sample(dir: &std::path::Path) -> weir_aggregator::ArchiveReport {
     let (rated, unmetered) = (Verdict::Rated, Verdict::Unmetered);
     let unpriced = Verdict::Unpriced(UnpricedReason::NoCell);
 
-    out[1].opened.push(bucket("zoe", TOKENS, &["gpt \"4\"", "eu"], CellIdx::ONLY, august()));
-    out[1].opened.push(bucket("zoe", IMAGES, &[], CellIdx(1), august()));
-    out[1].opened.push(bucket("zoe", IMAGES, &[], CellIdx(2), august()));
-    out[0].opened.push(bucket("amy", YEN_CALLS, &[], CellIdx::ONLY, september()));
+    open(&mut out[1], bucket("zoe", TOKENS, &["gpt \"4\"", "eu"], CellIdx::ONLY, august()));
+    open(&mut out[1], bucket("zoe", IMAGES, &[], CellIdx(1), august()));
+    open(&mut out[1], bucket("zoe", IMAGES, &[], CellIdx(2), august()));
+    open(&mut out[0], bucket("amy", YEN_CALLS, &[], CellIdx::ONLY, september()));
     let first = push(&mut chunk, &mut out[1], 1, &event(0, "zoe", 1, AUGUST + 5, Some("{\"n\":1}"), rated));
     let second = push(&mut chunk, &mut out[1], 1, &event(2, "zoe", 2, AUGUST, Some(""), unpriced));
     push(&mut chunk, &mut out[1], 1, &event(3, "zoe", 1, AUGUST + 5, Some("{\"n\":1}"), Verdict::Duplicate));
@@ -50,7 +51,9 @@ fn write_sample(dir: &std::path::Path) -> weir_aggregator::ArchiveReport {
 
     let settled = bucket("zoe", TOKENS, &["gpt \"4\"", "eu"], CellIdx::ONLY, august());
     archive.settle(&SettlementRow { shard: 1, bucket: settled, amount: amount(-5) }).unwrap();
-    archive.total(&zoes_period()).unwrap();
+    let mut totals = Totals::new(catalog());
+    totals.push(&zoes_period()).unwrap();
+    archive.write_totals(totals).unwrap();
     archive.finish().unwrap()
 }
 
@@ -113,9 +116,9 @@ fn accepted_events() {
         (
             "2026-08",
             vec![
-                row(15, 3, "amy", "2026-08-31T23:59:59.999999Z|-|unmetered|-"),
-                row(12, 2, "zoe", "2026-08-01T00:00:00Z||unpriced|no_cell"),
                 row(10, 1, "zoe", "2026-08-01T00:00:00.000005Z|{\"n\":1}|rated|-"),
+                row(12, 2, "zoe", "2026-08-01T00:00:00Z||unpriced|no_cell"),
+                row(15, 3, "amy", "2026-08-31T23:59:59.999999Z|-|unmetered|-"),
             ],
         ),
         ("2026-09", vec![row(16, 4, "amy", "2026-09-01T00:00:00Z|-|rated|-")]),
@@ -135,13 +138,13 @@ fn rated_rows() {
             "2026-08-01",
             vec![
                 format!(
-                    "a.ndjson|12|{HASH}02|zoe|pro|images|-|{{}}|{august}|2026-08-01T00:00:00Z|1000000000000000000000.000000000000|99999999999999999999.999999999999999999|USD|usage"
+                    "a.ndjson|10|{HASH}01|zoe|pro|tokens|{group}|-|{august}|2026-08-01T00:00:00.000005Z|9007199254740993.000000000000|0.000000000000000001|USD|usage"
                 ),
                 format!(
                     "a.ndjson|10|{HASH}01|zoe|pro|images|-|{{\"size\":\"lar\\\"ge\"}}|{august}|2026-08-01T00:00:00.000005Z|1.500000000000|-0.250000000000000000|USD|usage"
                 ),
                 format!(
-                    "a.ndjson|10|{HASH}01|zoe|pro|tokens|{group}|-|{august}|2026-08-01T00:00:00.000005Z|9007199254740993.000000000000|0.000000000000000001|USD|usage"
+                    "a.ndjson|12|{HASH}02|zoe|pro|images|-|{{}}|{august}|2026-08-01T00:00:00Z|1000000000000000000000.000000000000|99999999999999999999.999999999999999999|USD|usage"
                 ),
                 format!(
                     "-|-|-|zoe|pro|tokens|{group}|-|{august}|-|0.000000000000|-0.000000000000000005|USD|settlement"
@@ -171,18 +174,18 @@ fn totals() {
     assert_eq!(
         rows(&dir.path().join("totals/period=2026-08-01/part-00000.parquet")),
         [
-            format!("zoe|pro|images|images|-|{small}|{first}|-1.500000000000|-1.5|2|{rest}"),
-            format!("zoe|pro|images|images|-|{small}|{second}|0.000000000000|0|0|{rest}"),
             format!(
-                r#"zoe|pro|level|level|-|{{"size":"small","window":""}}|{second}|1.000000000278|1.000000000278|1|{rest}"#
+                "zoe|pro|tokens|calls|{{\"model\":\"gpt \\\"4\\\"\",\"region\":\"eu\"}}|-|{first}|{most}.000000000000|{most}|3|{rest}"
             ),
-            format!("zoe|pro|level|level|-|{night}|{second}|36.000000000278|36.000000000278|1|{rest}"),
-            format!("zoe|pro|seats|calls|-|-|{second}|-|seats=3 storage=1.5|2|{rest}"),
             format!(
                 "zoe|pro|tokens|calls|{{\"model\":\"a\",\"region\":\"\"}}|-|{first}|-|100000000000000000000000000|1|{rest}"
             ),
+            format!("zoe|pro|images|images|-|{small}|{first}|-1.500000000000|-1.5|2|{rest}"),
+            format!("zoe|pro|images|images|-|{small}|{second}|0.000000000000|0|0|{rest}"),
+            format!("zoe|pro|seats|calls|-|-|{second}|-|seats=3 storage=1.5|2|{rest}"),
+            format!("zoe|pro|level|level|-|{night}|{second}|36.000000000278|36.000000000278|1|{rest}"),
             format!(
-                "zoe|pro|tokens|calls|{{\"model\":\"gpt \\\"4\\\"\",\"region\":\"eu\"}}|-|{first}|{most}.000000000000|{most}|3|{rest}"
+                r#"zoe|pro|level|level|-|{{"size":"small","window":""}}|{second}|1.000000000278|1.000000000278|1|{rest}"#
             ),
         ]
     );
@@ -204,7 +207,7 @@ fn closes_stand_in_the_log() {
         |position, verdict| Sample { position, subject: "amy", id: 1, time: AUGUST + 2 * DAY, data: None, verdict };
     let event = push(&mut chunk, &mut out[1], 1, &sample(0, Verdict::Rated));
     push(&mut chunk, &mut out[0], 0, &sample(1, Verdict::LateRefused));
-    out[1].opened.push(bucket("amy", IMAGES, &[], CellIdx(2), august()));
+    open(&mut out[1], bucket("amy", IMAGES, &[], CellIdx(2), august()));
     rate(&mut out[1], event, 0, quantity(1), amount(7));
     rate(&mut out[1], event, 1, quantity(1), amount(8));
     archive.append(&chunk, &out).unwrap();
@@ -220,9 +223,9 @@ fn closes_stand_in_the_log() {
     assert_eq!(
         rows(&dir.path().join("rated/period=2026-08-01/part-00000.parquet")),
         [
-            format!("{usage}|{images}|2026-08-03T00:00:00Z|0.001000000000|0.000000000000000008|USD|usage"),
-            format!("{usage}|{seats}|2026-08-03T00:00:00Z|-|0.000000000000000007|USD|usage"),
             format!("-|-|-|{seats}|-|-|0.000000000000000005|USD|settlement"),
+            format!("{usage}|{seats}|2026-08-03T00:00:00Z|-|0.000000000000000007|USD|usage"),
+            format!("{usage}|{images}|2026-08-03T00:00:00Z|0.001000000000|0.000000000000000008|USD|usage"),
             format!("-|-|-|{seats}|-|-|-0.000000000000000006|USD|settlement"),
         ]
     );

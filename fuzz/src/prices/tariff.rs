@@ -186,7 +186,9 @@ impl Input {
             let version = format!("effective_at = \"2026-08-{day:02}T12:00:00Z\"\nmid_period = \"split\"");
             text.push_str(&format!("\n[[prices.p.versions]]\n{version}\n{keys}"));
         }
-        text.push_str("\n[plans.p]\ncycle = \"1 month\"\n[[plans.p.charges]]\nname = \"c\"\nmeter = \"m\"\nprice = \"p\"\n");
+        text.push_str(
+            "\n[plans.p]\ncycle = \"1 month\"\n[[plans.p.charges]]\nname = \"c\"\nmeter = \"m\"\nprice = \"p\"\n",
+        );
         text.push_str(&self.modifiers());
         text.push_str("[customers.c]\nplan = \"p\"\n");
         if let Some(day) = self.starts_on {
@@ -293,7 +295,8 @@ impl Leaf {
                 ("graduated_percentage", vec![Tier::list(tiers, scale, Tier::percentage)])
             }
             Leaf::Package(size, amount, partial) => {
-                let partial = partial.map(|at| format!("partial = \"{}\"", ["up", "down", "prorate"][usize::from(at % 3)]));
+                let partial =
+                    partial.map(|at| format!("partial = \"{}\"", ["up", "down", "prorate"][usize::from(at % 3)]));
                 ("package", [block("size", size), quoted("amount", *amount)].into_iter().chain(partial).collect())
             }
             Leaf::Percentage(percentage) => ("percentage", percentage.keys(scale)),

@@ -71,6 +71,11 @@ impl Paths {
         *capture as usize
     }
 
+    /// The node at a path below `root`; [`Node::NONE`] if nothing there or below is wanted.
+    pub(crate) fn at_path(&self, root: Node, path: &[Box<[u8]>]) -> Node {
+        path.iter().fold(root, |node, name| self.child_by_name(node, name).unwrap_or(Node::NONE))
+    }
+
     fn child_by_name(&self, node: Node, name: &[u8]) -> Option<Node> {
         self.edges(node).find(|(edge, _)| *edge == name).map(|(_, to)| to)
     }

@@ -66,7 +66,7 @@ impl Decoder {
         chunk: &mut Chunk,
         scratch: &mut DecodeScratch,
     ) -> Scan<()> {
-        let DecodeScratch { walk, line } = scratch;
+        let DecodeScratch { walk, line, .. } = scratch;
         let raw = scanner.text;
         check_extensions(scanner, walk, line)?;
         let required = if line.plain & Attribute::REQUIRED == Attribute::REQUIRED {

@@ -24,7 +24,7 @@ fn value_slot(text: &str, scale: u8, allow_negative: bool) -> ValueSlot {
 }
 
 /// `call` has slots of every kind; `plain` has none.
-fn catalog() -> Catalog {
+pub(super) fn catalog() -> Catalog {
     let call = EventType {
         name: "call".to_owned(),
         values: vec![
@@ -112,19 +112,19 @@ fn check_columns(chunk: &Chunk) {
 
 /// One decoded event with its texts resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Seen {
+pub(super) struct Seen {
     shard: usize,
     hashes: (u128, u64, u128),
     type_index: u32,
     micros: i64,
-    position: u32,
+    pub(super) position: u32,
     attributes: [String; 4],
     data: Option<String>,
     values: Vec<Option<i128>>,
     texts: Vec<Option<String>>,
 }
 
-fn events(chunk: &Chunk) -> Vec<Seen> {
+pub(super) fn events(chunk: &Chunk) -> Vec<Seen> {
     let text = |span: Span| String::from_utf8(span.of(&chunk.text).to_vec()).unwrap();
     let optional = |span: Span| (!span.is_absent()).then(|| text(span));
     let types = catalog().event_types;

@@ -21,6 +21,7 @@ use weir_model::rated::{BucketTotal, Segment};
 use weir_model::rounding::RoundingMode;
 
 use super::Context;
+use crate::error::InvoiceError;
 
 /// Rounding (c): what most invoices do.
 const LINE_ROUNDING: RoundingMode = RoundingMode::HalfAway;
@@ -106,13 +107,20 @@ struct Place<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// All lines, in the order of documents; those of nothing too, so that a later close can tell what has become of them.
-    pub fn figures(&self) -> impl Iterator<Item = Result<Figure<'a>, Overflow>> {
-        self.period.segments.iter().enumerate().flat_map(move |(number, segment)| {
+    /// Shows all lines, in the order of documents; those of nothing too, so that a later close can tell what has become of
+    /// them.
+    pub fn figures(&self, mut show: impl FnMut(Figure<'a>) -> Result<(), InvoiceError>) -> Result<(), InvoiceError> {
+        let overflow = InvoiceError::overflow(&self.period.customer);
+        for (number, segment) in self.period.segments.iter().enumerate() {
             let place = Place { number, segment, plan: self.plan(segment) };
-            let fees = (0_u32..).zip(&place.plan.fees).map(move |(number, fee)| self.fee(place, number, fee));
-            fees.chain(place.plan.charges.iter().flat_map(move |index| self.charge_figures(place, *index)))
-        })
+            for (number, fee) in (0_u32..).zip(&place.plan.fees) {
+                show(self.fee(place, number, fee).map_err(&overflow)?)?;
+            }
+            for (index, buckets) in self.charged(segment) {
+                self.charge_figures(place, index, buckets, &mut show)?;
+            }
+        }
+        Ok(())
     }
 
     fn fee(&self, place: Place<'a>, number: u32, fee: &'a Fee) -> Result<Figure<'a>, Overflow> {
@@ -121,20 +129,39 @@ impl<'a> Context<'a> {
         Ok(Figure { segment: place.number, entry: Entry::Fee { number, fee, exact }, amount: self.round(exact) })
     }
 
-    fn charge_figures(&self, place: Place<'a>, index: ChargeIdx) -> impl Iterator<Item = Result<Figure<'a>, Overflow>> {
+    /// The charges that can have lines in a segment, in the plan's order, each with its buckets. Those that are neither used nor
+    /// modified are not even looked at: a plan may have thousands of charges of which a customer uses one.
+    fn charged(&self, segment: &'a Segment) -> impl Iterator<Item = (ChargeIdx, &'a [BucketTotal])> {
+        let charge_of = |buckets: &&[BucketTotal]| buckets.first().map(|bucket| bucket.charge);
+        let mut used = segment.buckets.chunk_by(|a, b| a.charge == b.charge).peekable();
+        let mut modified = self.modified.of(segment.plan).iter().copied().peekable();
+        std::iter::from_fn(move || {
+            let next = used.peek().and_then(charge_of);
+            let index = next.into_iter().chain(modified.peek().copied()).min()?;
+            modified.next_if_eq(&index);
+            let buckets = used.next_if(|buckets| charge_of(buckets) == Some(index));
+            Some((index, buckets.unwrap_or_default()))
+        })
+    }
+
+    fn charge_figures(
+        &self,
+        place: Place<'a>,
+        index: ChargeIdx,
+        buckets: &'a [BucketTotal],
+        show: &mut impl FnMut(Figure<'a>) -> Result<(), InvoiceError>,
+    ) -> Result<(), InvoiceError> {
+        let overflow = InvoiceError::overflow(&self.period.customer);
         let of = Charged { index, charge: self.charge(index) };
-        let buckets = buckets_of(place.segment, index);
-        let groups = buckets.chunk_by(|a, b| a.group == b.group);
-        let usage = groups.map(move |buckets| {
-            let exact = exact_sum(buckets)?;
+        for buckets in buckets.chunk_by(|a, b| a.group == b.group) {
+            let exact = exact_sum(buckets).map_err(&overflow)?;
             let entry = Entry::Usage { of, buckets, exact };
-            Ok(Figure { segment: place.number, entry, amount: self.round(exact) })
-        });
-        let (modifiers, failure) = match self.modifiers(place, of, buckets) {
-            Ok(modifiers) => (modifiers, None),
-            Err(overflow) => ([None; 3], Some(Err(overflow))),
-        };
-        usage.chain(modifiers.into_iter().flatten().map(Ok)).chain(failure)
+            show(Figure { segment: place.number, entry, amount: self.round(exact) })?;
+        }
+        if of.charge.discount.is_none() && of.charge.maximum.is_none() && of.charge.minimum.is_none() {
+            return Ok(());
+        }
+        self.modifiers(place, of, buckets).map_err(&overflow)?.into_iter().flatten().try_for_each(show)
     }
 
     /// Discount, maximum and minimum of a charge, as far as it has them.
@@ -145,8 +172,7 @@ impl<'a> Context<'a> {
         buckets: &[BucketTotal],
     ) -> Result<[Option<Figure<'a>>; 3], Overflow> {
         let Charge { discount, maximum, minimum, .. } = of.charge;
-        let unmodified = discount.is_none() && maximum.is_none() && minimum.is_none();
-        if unmodified || (buckets.is_empty() && self.goes_on(place.number, of.charge)) {
+        if buckets.is_empty() && self.goes_on(place.number, of.charge) {
             return Ok([None; 3]);
         }
         let mut sum = Money::zero(self.currency);
@@ -235,14 +261,6 @@ impl<'a> Context<'a> {
     fn round(&self, exact: Amount) -> Money {
         exact.to_money(self.currency, LINE_ROUNDING)
     }
-}
-
-/// The buckets of one charge: they are sorted by it.
-fn buckets_of(segment: &Segment, charge: ChargeIdx) -> &[BucketTotal] {
-    let first = segment.buckets.partition_point(|bucket| bucket.charge < charge);
-    let from = segment.buckets.get(first..).unwrap_or_default();
-    let count = from.iter().take_while(|bucket| bucket.charge == charge).count();
-    from.get(..count).unwrap_or_default()
 }
 
 fn exact_sum(buckets: &[BucketTotal]) -> Result<Amount, Overflow> {

@@ -1,8 +1,8 @@
 //! What stands on a document: rounding, proration, credit notes, and documents that are refused.
 
 use weir_invoicer::{
-    Biller, DocumentKind, Invoice, InvoiceError, Item, Line, Locale, Numbering, Remember, Status, Usage, draft,
-    invoiced,
+    Biller, DocumentKind, Invoice, InvoiceError, Item, Line, Locale, Modified, Numbering, Remember, Status, Usage,
+    draft, invoiced,
 };
 use weir_model::aggregation::Aggregation;
 use weir_model::catalog::{Catalog, ChargeIdx, CustomerIdx, Dimension, PlanIdx, Proration};
@@ -59,7 +59,7 @@ fn a_line_is_rounded_once_half_away_from_zero() {
         for (i, quantity) in quantities.iter().enumerate() {
             usage(&catalog, &mut totals, charge, &[&i.to_string()], *quantity);
         }
-        let total = invoiced(&catalog, &totals).unwrap().unwrap();
+        let total = invoiced(&catalog, &Modified::of_catalog(&catalog), &totals).unwrap().unwrap();
         assert_eq!(text(total), expected, "{quantities:?} at {price} {currency}");
         assert_eq!(finalized(&catalog, &totals).subtotal, total);
     }
@@ -110,7 +110,7 @@ fn fees_shrink_with_the_active_part() {
         let invoice = finalized(&catalog, &totals);
         assert_eq!(text(invoice.total), expected, "from {active_from} {how:?}");
         assert_eq!(invoice.segments[0].active.start_at, at(active_from));
-        assert_eq!(invoiced(&catalog, &totals).unwrap(), Some(invoice.total));
+        assert_eq!(invoiced(&catalog, &Modified::of_catalog(&catalog), &totals).unwrap(), Some(invoice.total));
     }
 }
 
@@ -129,7 +129,7 @@ fn a_negative_sum_is_a_credit_note() {
         let invoice = finalized(&catalog, &totals);
         assert_eq!(invoice.kind, kind, "{units}");
         assert_eq!((text(invoice.subtotal).as_str(), text(invoice.total).as_str()), (subtotal, total));
-        assert_eq!(invoiced(&catalog, &totals).unwrap(), Some(invoice.subtotal));
+        assert_eq!(invoiced(&catalog, &Modified::of_catalog(&catalog), &totals).unwrap(), Some(invoice.subtotal));
     }
 }
 
@@ -157,7 +157,11 @@ fn there_are_no_empty_documents() {
         ("usage that costs nothing", &with_charge, free, Some(1)),
         ("a fee of zero", &with_fee, september(), Some(1)),
     ] {
-        assert_eq!(invoiced(catalog, &totals).unwrap().map(Money::minor), lines.map(|_| 0), "{what}");
+        assert_eq!(
+            invoiced(catalog, &Modified::of_catalog(catalog), &totals).unwrap().map(Money::minor),
+            lines.map(|_| 0),
+            "{what}"
+        );
         let mut biller = Biller::new(catalog, Numbering::new(""));
         let mut closing = biller.close(totals.period.end, Remember::Nothing);
         assert_eq!(closing.bill(&totals).unwrap().is_some(), lines.is_some(), "{what}");
@@ -249,7 +253,7 @@ fn documents_that_are_refused() {
     catalog.accounts[0].currency = euros;
     let refused = draft(&catalog, &september()).unwrap_err();
     assert_eq!(refused.to_string(), "customer acme: the account is billed in EUR, but the plan pro is priced in USD");
-    assert_eq!(invoiced(&catalog, &september()).unwrap_err(), refused);
+    assert_eq!(invoiced(&catalog, &Modified::of_catalog(&catalog), &september()).unwrap_err(), refused);
 }
 
 #[test]
@@ -262,6 +266,6 @@ fn totals_too_large_are_refused() {
         bucket(&catalog, &mut totals, calls, (&[], CellIdx(cell)), (1, most));
     }
     let refused = InvoiceError::Overflow { customer: "acme".into() };
-    assert_eq!(invoiced(&catalog, &totals).unwrap_err(), refused);
+    assert_eq!(invoiced(&catalog, &Modified::of_catalog(&catalog), &totals).unwrap_err(), refused);
     assert_eq!(draft(&catalog, &totals).unwrap_err(), refused);
 }

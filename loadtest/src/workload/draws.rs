@@ -36,6 +36,13 @@ impl Draws {
         u64::try_from(product >> 64).unwrap_or(u64::MAX)
     }
 
+    /// A number below `bound`; 0 if there is none.
+    #[inline]
+    pub(crate) fn number(&mut self, bound: u32) -> u32 {
+        // Below `bound`, which came from a u32.
+        u32::try_from(self.below(bound.into())).unwrap_or(u32::MAX)
+    }
+
     /// An index below `length`; 0 if there is none.
     #[inline]
     pub(crate) fn index(&mut self, length: usize) -> usize {

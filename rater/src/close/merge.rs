@@ -72,7 +72,7 @@ impl Customers {
         let mut customers = Customers::default();
         for shard in shards {
             let mut is_wanted = vec![false; shard.subjects.customers.len()];
-            for subject in &shard.subjects.subjects {
+            for subject in shard.subjects.subjects.iter() {
                 let number = at(subject.customer);
                 if let (Some(slot), Some(customer)) = (is_wanted.get_mut(number), shard.subjects.customers.get(number))
                 {
@@ -89,7 +89,7 @@ impl Customers {
 
     fn collect_buckets(&mut self, shard: &Shard, is_wanted: &[bool]) {
         let mut cache = TermsCache::default();
-        let buckets = (0_u32..).zip(shard.buckets.as_slice()).filter(|(_, bucket)| counts(shard, bucket));
+        let buckets = (0_u32..).zip(shard.buckets.iter()).filter(|(_, bucket)| counts(shard, bucket));
         for (number, bucket) in buckets {
             let key = bucket.key();
             let stretch = shard.subjects.stretches.get(at(key.stretch)).expect("keys come from this shard");

@@ -130,7 +130,7 @@ impl Chains {
     fn collect(shards: &[Shard], plan: &RatingPlan) -> Chains {
         let mut chains = Chains { owners: BTreeMap::new(), buckets: BTreeMap::new() };
         for (position, shard) in shards.iter().enumerate() {
-            for (number, bucket) in (0_u32..).zip(shard.buckets.as_slice()) {
+            for (number, bucket) in (0_u32..).zip(shard.buckets.iter()) {
                 let key = bucket.key();
                 let rolls = plan.charge(key.charge).1.allowance.is_some_and(|a| a.rollover_max.is_some());
                 if !rolls || bucket.events() == 0 {

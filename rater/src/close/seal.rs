@@ -33,9 +33,9 @@ pub fn seal(shards: &mut [Shard], plan: &Arc<RatingPlan>, through: Instant) -> R
     let through = before.map_or(through, |before| before.max(through));
     let mut sealed = Sealed::default();
     for shard in shards.iter_mut() {
-        let first = shard.buckets.as_slice().len();
+        let first = shard.buckets.len();
         shard.carry_levels(plan, through)?;
-        let opened = shard.buckets.as_slice().iter().skip(first);
+        let opened = shard.buckets.iter().skip(first);
         sealed.opened.extend(opened.map(|bucket| (shard.number, shard.describe(bucket.key()))));
     }
     sealed.adjustments = rollover::roll(shards, plan, (before, through))?;

@@ -113,7 +113,7 @@ fn last_sealed(segment: &SegmentPlan, through: Instant) -> Option<Period> {
 fn used_periods(close: &Close<'_>) -> BTreeSet<(CustomerIdx, Instant, Instant)> {
     let mut known = BTreeSet::new();
     for shard in close.shards.iter().filter(|_| !close.catalog().customers.is_empty()) {
-        for bucket in shard.buckets.as_slice().iter().filter(|bucket| counts(shard, bucket)) {
+        for bucket in shard.buckets.iter().filter(|bucket| counts(shard, bucket)) {
             let stretch = shard.subjects.stretches.get(at(bucket.key().stretch));
             let customer = stretch.and_then(|stretch| shard.subjects.customers.get(at(stretch.customer)));
             if let (Some(stretch), Some(declared)) = (stretch, customer.and_then(|customer| customer.declared))

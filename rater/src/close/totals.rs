@@ -22,11 +22,9 @@ use crate::subjects::{Stretch, Subjects};
 pub struct ShardPeriods<'c> {
     close: &'c Close<'c>,
     shard: &'c Shard,
-    /// Numbers of the stretches, in order; the first `position` have been visited.
+    /// Numbers of the stretches, in order.
     stretches: Vec<u32>,
-    position: usize,
     buckets: BucketsByStretch,
-    terms: TermsCache,
 }
 
 impl<'c> ShardPeriods<'c> {
@@ -39,18 +37,28 @@ impl<'c> ShardPeriods<'c> {
             .map(|(number, _)| number)
             .collect();
         numbers.sort_by_cached_key(|number| Some(stretch_key(shard, *number)));
-        ShardPeriods { close, shard, stretches: numbers, position: 0, buckets, terms: TermsCache::default() }
+        ShardPeriods { close, shard, stretches: numbers, buckets }
     }
 
-    /// The sort key of the next period.
-    pub(super) fn key(&self) -> Option<Key<'c>> {
-        self.stretches.get(self.position).map(|number| stretch_key(self.shard, *number))
+    /// Number of periods.
+    pub(super) fn len(&self) -> usize {
+        self.stretches.len()
     }
 
-    /// Writes the next period into `total`, whose memory is used again. `false` at the end.
-    pub fn fill(&mut self, total: &mut CustomerPeriod) -> bool {
-        let Some(&number) = self.stretches.get(self.position) else { return false };
-        self.position = self.position.saturating_add(1);
+    /// The sort key of a period.
+    pub(super) fn key(&self, position: u32) -> Option<Key<'c>> {
+        self.stretches.get(at(position)).map(|number| stretch_key(self.shard, *number))
+    }
+
+    /// Starts to bring a period's buckets into the cache.
+    pub(super) fn prefetch(&self, position: u32) {
+        let Some(&number) = self.stretches.get(at(position)) else { return };
+        self.buckets.of(number).iter().for_each(|bucket| self.shard.buckets.prefetch(*bucket));
+    }
+
+    /// Writes a period into `total`, whose memory is used again.
+    pub(super) fn fill(&self, position: u32, total: &mut CustomerPeriod, terms: &mut TermsCache) {
+        let number = *self.stretches.get(at(position)).expect("positions are below the length");
         let subjects = &self.shard.subjects;
         let stretch = subjects.stretches.get(at(number)).expect("numbers come from this shard");
         let customer = subjects.customers.get(at(stretch.customer)).expect("stretches have a customer");
@@ -66,15 +74,18 @@ impl<'c> ShardPeriods<'c> {
         segment.plan = self.close.plan.segment(owner, stretch.segment).plan;
         segment.active = stretch.active;
         segment.buckets.clear();
-        for &bucket in self.buckets.of(number) {
-            let bucket = self.shard.buckets.as_slice().get(at(bucket)).expect("numbers come from this shard");
-            segment.buckets.push(bucket_total(self.shard, bucket, &mut self.terms));
+        // Numbers are cheaper to sort than totals.
+        let by_charge = |bucket: &u32| (self.shard.buckets.get(*bucket).key().charge, *bucket);
+        let mut order: Vec<(ChargeIdx, u32)> = self.buckets.of(number).iter().map(by_charge).collect();
+        order.sort_unstable();
+        for (_, bucket) in order {
+            let bucket = self.shard.buckets.get(bucket);
+            segment.buckets.push(bucket_total(self.shard, bucket, terms));
         }
         let completed = silent::complete(&self.close.plan, (owner, stretch.segment), &stretch.period, &mut segment);
         // A broken law if not: a bill must not silently lose what is owed without usage.
         completed.expect("P(0) is one flat amount, which its type bounds");
         total.segments.push(segment);
-        true
     }
 }
 
@@ -94,7 +105,7 @@ fn own_customers(shard: &Shard, spread: &BTreeSet<Identity>) -> Vec<bool> {
     if spread.is_empty() {
         return own;
     }
-    for subject in &shard.subjects.subjects {
+    for subject in shard.subjects.subjects.iter() {
         let number = at(subject.customer);
         let customer = shard.subjects.customers.get(number);
         if let (Some(customer), Some(own)) = (customer, own.get_mut(number)) {
@@ -191,7 +202,7 @@ struct BucketsByStretch {
 
 impl BucketsByStretch {
     fn new(shard: &Shard) -> BucketsByStretch {
-        let buckets = || (0_u32..).zip(shard.buckets.as_slice()).filter(|(_, bucket)| counts(shard, bucket));
+        let buckets = || (0_u32..).zip(shard.buckets.iter()).filter(|(_, bucket)| counts(shard, bucket));
         let mut starts = vec![0_u32; shard.subjects.stretches.len().saturating_add(1)];
         for (_, bucket) in buckets() {
             if let Some(count) = starts.get_mut(at(bucket.key().stretch).saturating_add(1)) {

@@ -7,8 +7,8 @@ use weir_model::catalog::{
     AllowanceScope, Catalog, Charge, Dimension, FilterTerm, Meter, MeterIdx, MidPeriod, Pool, TypeIdx,
 };
 use weir_model::charge::Terms;
-use weir_model::number::{Amount, Quantity};
-use weir_model::price::{CellIdx, Leaf, PerEvent, Price};
+use weir_model::number::{Amount, Exact, Quantity};
+use weir_model::price::{CellIdx, Leaf, PerEvent, Price, Tiers};
 
 use crate::curve::Curve;
 
@@ -21,8 +21,12 @@ pub struct CompiledCharge {
     pub combo_slots: Vec<u16>,
     /// Whether an event's time chooses its cell.
     pub has_schedule: bool,
+    /// The short way from an event to its usage, if there is one.
+    pub plain: Option<Plain>,
     /// When a bucket keeps more than one quantity and one amount.
     keeps: Keeps,
+    /// Whether buckets need no price before their last event: see [`Shard::resume`](crate::Shard::resume).
+    pub is_deferred: bool,
     /// Whether its buckets must be looked at together at a close, whoever has them.
     pub settles: bool,
     /// Charges of plans that follow one another share series of one number. `None`: the charge has none.
@@ -31,6 +35,16 @@ pub struct CompiledCharge {
     versions: Vec<Vec<CompiledCell>>,
     /// Stable hash of plan and charge name.
     pub hash: u64,
+}
+
+/// A charge that asks of an event nothing but its type and one value: no filter, group or cell, one version, one meter, and
+/// buckets of one quantity and one amount as long as their period is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plain {
+    /// Slot of the value; `None`: every event counts as `one`.
+    pub value: Option<u16>,
+    /// One unit at the meter's scale.
+    pub one: Quantity,
 }
 
 /// What a charge's series are.
@@ -94,7 +108,7 @@ impl CompiledCharge {
             .further
             .iter()
             .map(|further| Resource::new(meter(further.meter), (&further.filter, &further.group_by), false));
-        let aggregation = first.aggregation;
+        let (aggregation, allow_negative) = (first.aggregation, meter(charge.meter).allow_negative);
         let quick = |price: &&Price| match price.leaf(CellIdx::ONLY) {
             Some(Leaf::Cumulative(_)) => true,
             Some(Leaf::PerEvent(PerEvent::Unit(_))) => charge.round.is_some(),
@@ -107,22 +121,43 @@ impl CompiledCharge {
         combo_slots.extend(charge.group_by.iter().map(|dimension| dimension.slot));
         combo_slots.sort_unstable();
         combo_slots.dedup();
-        CompiledCharge {
+        let has_schedule = charge.versions.iter().any(|version| version.price.has_schedule());
+        let is_plain = charge.versions.len() == 1
+            && charge.further.is_empty()
+            && !has_schedule
+            && combo_slots.is_empty()
+            && first.filter.is_empty()
+            && first.distinct.is_none()
+            && !brings_own;
+        let keeps = if !aggregation.is_additive() || !leaves().all(|price| quick(&price)) || splits || rolls {
+            Keeps::Always
+        } else if charge.allowance.is_some() || leaves().any(|price| at_zero(price) != Amount::ZERO) {
+            Keeps::InPartialPeriods
+        } else {
+            Keeps::Never
+        };
+        let only_grows =
+            matches!(aggregation, Aggregation::Count | Aggregation::Sum | Aggregation::Max | Aggregation::UniqueCount);
+        let mut compiled = CompiledCharge {
             combo_slots,
-            has_schedule: charge.versions.iter().any(|version| version.price.has_schedule()),
-            keeps: if !aggregation.is_additive() || !leaves().all(|price| quick(&price)) || splits || rolls {
-                Keeps::Always
-            } else if charge.allowance.is_some() || leaves().any(|price| at_zero(price) != Amount::ZERO) {
-                Keeps::InPartialPeriods
-            } else {
-                Keeps::Never
-            },
+            has_schedule,
+            plain: None,
+            is_deferred: only_grows
+                && !allow_negative
+                && charge.further.is_empty()
+                && (charge.round.is_none() || keeps == Keeps::Always)
+                && leaves().all(fits_before),
+            keeps,
             settles: shared || charge.pool != Pool::None,
             series: series_of(charge, aggregation, series),
             versions: charge.versions.iter().map(|version| cells(charge, &version.price)).collect(),
             resources: std::iter::once(first).chain(further).collect(),
             hash: charge.hash,
+        };
+        if is_plain && !compiled.has_extra(Partial::No) && compiled.series.is_none() {
+            compiled.plain = Some(Plain { value: compiled.first().value, one: compiled.first().one });
         }
+        compiled
     }
 
     /// Whether a bucket keeps an [`Extra`](crate::buckets::Extra), in a period that is whole or not.
@@ -132,6 +167,11 @@ impl CompiledCharge {
             Keeps::InPartialPeriods => partial == Partial::Yes,
             Keeps::Never => false,
         }
+    }
+
+    /// Whether no bucket of a whole period keeps an extra.
+    pub fn is_plain(&self) -> bool {
+        self.keeps != Keeps::Always
     }
 
     /// The curve of a cell's price, if it has one.
@@ -260,6 +300,21 @@ fn cells(charge: &Charge, price: &Price) -> Vec<CompiledCell> {
         CompiledCell { curve, at_zero: at_zero(price), dynamic: matches!(price, Price::Dynamic(_)) }
     };
     price.leaves().into_iter().map(compile).collect()
+}
+
+/// Whether an amount that fits has fitted before the last event too, whatever came first. Of a price of the quantity that is so if
+/// amounts fit wherever one tier ends and the next begins: in between they only rise or only fall. Events that are free in
+/// their order are taken back and forth.
+fn fits_before(price: &Price) -> bool {
+    let price = match price.leaf(CellIdx::ONLY) {
+        Some(Leaf::Cumulative(price)) => price,
+        Some(Leaf::PerEvent(PerEvent::Percentage(price))) => return !price.has_free(),
+        Some(Leaf::PerEvent(_)) => return true,
+        _ => return false,
+    };
+    let fits = |quantity: i128| price.exact(Quantity::from_scaled(quantity)).and_then(Exact::round).is_ok();
+    let bounds = price.tiers().into_iter().flat_map(Tiers::as_slice).filter_map(|tier| tier.up_to);
+    bounds.map(Quantity::scaled).all(|bound| fits(bound) && bound.checked_add(1).is_some_and(fits))
 }
 
 fn at_zero(price: &Price) -> Amount {

@@ -44,7 +44,12 @@ impl Shard {
                 self.latest = Some((time, place.period_end));
             }
             let view = EventView { text, batch, i };
+            let is_open = self.sealed_through().is_none_or(|through| through < place.period_end);
             for &charge in plan.route(place.plan, event_type) {
+                if let Some(plain) = plan.charge(charge).0.plain.filter(|_| is_open && place.partial == Partial::No) {
+                    usages.extend(view.plain_value(plain).map(|value| plain_usage(event, &place, charge, value)));
+                    continue;
+                }
                 match self.usage(&plan, &place, charge, (&view, combo_bytes)) {
                     Selected::Usage(usage) => usages.push(usage),
                     Selected::NoCell(value) => {
@@ -188,6 +193,13 @@ impl Shard {
             self.counters.count_unpriced(reason, None, Quantity::ZERO);
         }
     }
+}
+
+/// What a plain charge makes of an event that brings it a value, in a whole period that is open.
+#[inline]
+fn plain_usage(event: u32, place: &Place, charge: ChargeIdx, value: Quantity) -> Usage {
+    let key = BucketKey { stretch: place.stretch, charge, combo: NO_COMBO };
+    Usage { event, key, version: 0, cell: CellIdx::ONLY, value, hash: hash_of(key), has_extra: false }
 }
 
 /// What an event is at a charge.

@@ -1,6 +1,5 @@
 //! Step 4 of a batch: each usage changes its bucket, in log order; the difference is its row (L4).
 
-use std::hint::black_box;
 use std::sync::Arc;
 
 use weir_model::aggregation::{Aggregation, Effect, OrderedEvent};
@@ -14,11 +13,12 @@ use weir_model::price::{CellIdx, Leaf};
 use weir_model::rated::ShardOutput;
 use weir_model::verdict::{UnpricedReason, Verdict};
 
-use super::{BLOCK, Rows, Shard};
+use super::{Rows, Shard};
 use crate::at;
 use crate::buckets::{Bucket, BucketKey, Extra};
 use crate::event_view::{EventView, Usage};
 use crate::plan::{CompiledCharge, RatingPlan};
+use crate::prefetch::AHEAD;
 use crate::subjects::Subjects;
 
 /// Where rows go.
@@ -41,29 +41,41 @@ struct Changed {
 impl Shard {
     pub(super) fn rate_usages(&mut self, text: &[u8], batch: &EventBatch, usages: &[Usage], mut sink: Sink<'_>) {
         let plan = Arc::clone(&self.plan);
-        for block in usages.chunks(BLOCK) {
-            black_box(block.iter().fold(0, |touched, usage| touched ^ self.buckets.touch_slot(usage.hash)));
-            black_box(block.iter().fold(0, |touched, usage| touched ^ self.buckets.touch_bucket(usage.hash)));
-            for usage in block {
-                let i = at(usage.event);
-                let event = EventView { text, batch, i };
-                match self.rate(&plan, usage, &event, &mut sink) {
-                    Ok(()) => {
-                        if let Some(verdict @ Verdict::Unmetered) = sink.output.verdicts.get_mut(i) {
-                            *verdict = Verdict::Rated;
-                        }
+        for (position, usage) in usages.iter().enumerate() {
+            self.prefetch_buckets(usages, position);
+            let i = at(usage.event);
+            let event = EventView { text, batch, i };
+            match self.rate(&plan, usage, &event, &mut sink) {
+                Ok(()) => {
+                    if let Some(verdict @ Verdict::Unmetered) = sink.output.verdicts.get_mut(i) {
+                        *verdict = Verdict::Rated;
                     }
-                    Err(Overflow) => {
-                        let at = (sink.output.verdicts.as_mut_slice(), usage.event);
-                        self.refuse(at, UnpricedReason::Overflow, usage.key.charge, usage.value);
-                    }
+                }
+                Err(Overflow) => {
+                    let at = (sink.output.verdicts.as_mut_slice(), usage.event);
+                    self.refuse(at, UnpricedReason::Overflow, usage.key.charge, usage.value);
                 }
             }
         }
     }
 
+    /// Asks for the buckets of the usages that come soon after `position`: first for their slots, later for themselves.
+    #[inline]
+    pub(super) fn prefetch_buckets(&self, usages: &[Usage], position: usize) {
+        if position == 0 {
+            usages.iter().take(2 * AHEAD).for_each(|usage| self.buckets.prefetch_slot(usage.hash));
+            usages.iter().take(AHEAD).for_each(|usage| self.buckets.prefetch_bucket(usage.hash));
+        }
+        if let Some(later) = usages.get(position.saturating_add(2 * AHEAD)) {
+            self.buckets.prefetch_slot(later.hash);
+        }
+        if let Some(sooner) = usages.get(position.saturating_add(AHEAD)) {
+            self.buckets.prefetch_bucket(sooner.hash);
+        }
+    }
+
     /// Rates one usage. On overflow nothing has changed.
-    fn rate(
+    pub(super) fn rate(
         &mut self,
         plan: &RatingPlan,
         usage: &Usage,
@@ -210,7 +222,7 @@ impl Shard {
     }
 
     /// Opens the bucket of a usage with A(∅) in it.
-    fn open(&mut self, plan: &RatingPlan, usage: &Usage, sink: &mut Sink<'_>) -> Result<u32, Overflow> {
+    pub(super) fn open(&mut self, plan: &RatingPlan, usage: &Usage, sink: &mut Sink<'_>) -> Result<u32, Overflow> {
         let number = if usage.has_extra {
             self.open_with_extra(plan, usage.key)?
         } else {
@@ -218,7 +230,7 @@ impl Shard {
             self.buckets.insert(Bucket::new(usage.key, Quantity::ZERO, empty), None)
         };
         if sink.rows == Rows::Keep {
-            sink.output.opened.push(self.describe(usage.key));
+            self.tell(usage.key, &mut sink.output.opened);
         }
         Ok(number)
     }
@@ -269,7 +281,7 @@ impl Shard {
 }
 
 /// A(S) of a bucket that is one quantity and one amount, where there is no curve.
-fn plain_amount(
+pub(super) fn plain_amount(
     charge: &Charge,
     (version, cell): (u32, CellIdx),
     before: Amount,

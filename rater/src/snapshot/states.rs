@@ -61,7 +61,7 @@ impl Shard {
     ) -> Result<(), SnapshotError> {
         let invalid = || SnapshotError::Invalid("buckets");
         let mut owners: BTreeMap<i128, (crate::buckets::BucketKey, u32)> = BTreeMap::new();
-        for (number, bucket) in (0_u32..).zip(self.buckets.as_slice()) {
+        for (number, bucket) in (0_u32..).zip(self.buckets.iter()) {
             let key = bucket.key();
             let stretch = self.subjects.stretches.get(at(key.stretch)).ok_or_else(invalid)?;
             if plan.charge(key.charge).0.has_extra(stretch.partial()) {

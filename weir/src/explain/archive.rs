@@ -183,7 +183,7 @@ impl<'a> Archive<'a> {
 }
 
 /// The Parquet files below a folder, in order; none if there is no such folder.
-fn parquet_files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub fn parquet_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     if !folder.is_dir() {
         return Ok(files);
@@ -201,7 +201,7 @@ fn parquet_files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// An entry of a file's own metadata.
-fn metadata<'f>(file: &'f ParquetMetaData, key: &str) -> Option<&'f str> {
+pub fn metadata<'f>(file: &'f ParquetMetaData, key: &str) -> Option<&'f str> {
     let mut entries = file.file_metadata().key_value_metadata().into_iter().flatten();
     entries.find(|entry| entry.key == key)?.value.as_deref()
 }
@@ -250,7 +250,7 @@ impl Wanted {
 }
 
 /// A batch of rows by the names of their columns.
-struct Rows<'a>(&'a RecordBatch);
+pub struct Rows<'a>(pub &'a RecordBatch);
 
 impl<'a> Rows<'a> {
     fn column(&self, name: &str) -> Result<&'a dyn Array> {
@@ -258,7 +258,8 @@ impl<'a> Rows<'a> {
         Ok(column.as_ref())
     }
 
-    fn texts(&self, name: &str) -> Result<Texts<'a>> {
+    /// A column of texts.
+    pub fn texts(&self, name: &str) -> Result<Texts<'a>> {
         let column = self.column(name)?;
         let texts = match column.as_dictionary_opt::<Int32Type>() {
             Some(keys) => keys.values().as_string_opt::<i32>().map(|values| Texts::Dictionary(keys, values)),
@@ -267,13 +268,18 @@ impl<'a> Rows<'a> {
         texts.ok_or_else(|| anyhow!("the column {name} holds no text"))
     }
 
-    fn numbers<T: ArrowPrimitiveType>(&self, name: &str) -> Result<impl Fn(usize) -> Option<T::Native> + use<'a, T>> {
+    /// A column of numbers.
+    pub fn numbers<T: ArrowPrimitiveType>(
+        &self,
+        name: &str,
+    ) -> Result<impl Fn(usize) -> Option<T::Native> + use<'a, T>> {
         let column = self.column(name)?.as_primitive_opt::<T>();
         let column = column.ok_or_else(|| anyhow!("the column {name} has another type"))?;
         Ok(move |i| column.is_valid(i).then(|| column.value(i)))
     }
 
-    fn hashes(&self, name: &str) -> Result<impl Fn(usize) -> Option<u128> + use<'a>> {
+    /// A column of hashes.
+    pub fn hashes(&self, name: &str) -> Result<impl Fn(usize) -> Option<u128> + use<'a>> {
         let column = self.column(name)?.as_fixed_size_binary_opt();
         let column = column.ok_or_else(|| anyhow!("the column {name} has another type"))?;
         Ok(move |i| {
@@ -283,24 +289,28 @@ impl<'a> Rows<'a> {
     }
 }
 
-fn required<T>(value: Option<T>) -> Result<T> {
+/// A value of a column that has no nulls.
+pub fn required<T>(value: Option<T>) -> Result<T> {
     value.ok_or_else(|| anyhow!("a value is missing that every row has"))
 }
 
-enum Texts<'a> {
+/// A column of texts, however it is encoded.
+pub enum Texts<'a> {
     Plain(&'a StringArray),
     Dictionary(&'a DictionaryArray<Int32Type>, &'a StringArray),
 }
 
 impl<'a> Texts<'a> {
-    fn get(&self, i: usize) -> Option<&'a str> {
+    /// The text of a row; `None` if it is null.
+    pub fn get(&self, i: usize) -> Option<&'a str> {
         match self {
             Texts::Plain(texts) => texts.is_valid(i).then(|| texts.value(i)),
             Texts::Dictionary(keys, values) => keys.key(i).map(|key| values.value(key)),
         }
     }
 
-    fn required(&self, i: usize) -> Result<&'a str> {
+    /// The text of a row that has one.
+    pub fn required(&self, i: usize) -> Result<&'a str> {
         required(self.get(i))
     }
 }

@@ -22,6 +22,14 @@ pub struct Log {
     pub accepted: u64,
 }
 
+impl Log {
+    /// The number of a file by its name. What a second file of the same name adds are duplicates, which no archive holds.
+    pub fn number_of(&self, file: &str) -> Result<usize> {
+        let number = self.files.iter().position(|name| name == file);
+        number.with_context(|| format!("the archive names the file {file}, which report.json does not"))
+    }
+}
+
 /// A close and its place in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogClose {
@@ -81,6 +89,12 @@ impl Documents {
     /// Finds a document and all others of its customer.
     pub fn find(folder: &Path, number: &str) -> Result<Documents> {
         let path = folder.join("invoices").join("invoices.ndjson");
+        if !path.is_file() {
+            let shown = folder.display();
+            return Err(invalid(format!(
+                "{shown} holds no documents: run again without --no-documents to explain them"
+            )));
+        }
         let has_number = |head: &Head| head.number.as_deref() == Some(number);
         let customer = heads(&path, number)?.into_iter().map(|(head, _)| head).find(has_number);
         let Some(Head { customer: HeadCustomer { id }, .. }) = customer else {

@@ -15,7 +15,7 @@ use weir_model::catalog::Catalog;
 use weir_model::event::{Chunk, Span};
 use weir_model::hash::{Fingerprint, HashKey, PayloadDigest};
 use weir_model::number::{Amount, Overflow, Quantity};
-use weir_model::rated::{CustomerPeriod, OpenedBucket, ShardOutput};
+use weir_model::rated::{BucketNames, CustomerPeriod, OpenedBucket, ShardOutput};
 use weir_model::verdict::Verdict;
 use weir_rater::close::{Close, Settled, seal};
 use weir_rater::{RatingPlan, Rows, Shard};
@@ -83,6 +83,7 @@ pub fn replay(catalog: &Arc<Catalog>, log: &Log, events: &[ArchivedEvent], custo
         decoder: Decoder::new(catalog, HashKey::FILES, 1),
         scratch: DecodeScratch::default(),
         shard: Shard::new(0, 1, Arc::clone(&plan)),
+        names: BucketNames::default(),
         replay: Replay {
             documents: Vec::new(),
             periods: Vec::new(),
@@ -96,7 +97,7 @@ pub fn replay(catalog: &Arc<Catalog>, log: &Log, events: &[ArchivedEvent], custo
     let (mut settled, mut begin) = (Settled::new(), 0);
     for (number, LogClose { through, files_before }) in log.closes.iter().copied().enumerate() {
         let end = events.partition_point(|event| event.at.0 < files_before);
-        stage.rate(events, begin..end);
+        stage.rate(events, begin..end)?;
         begin = end;
         let sealed = seal(slice::from_mut(&mut stage.shard), &plan, through).map_err(overflow)?;
         stage.replay.buckets.extend(sealed.opened.into_iter().map(|(_, bucket)| bucket));
@@ -134,11 +135,12 @@ struct Stage {
     decoder: Decoder,
     scratch: DecodeScratch,
     shard: Shard,
+    names: BucketNames,
     replay: Replay,
 }
 
 impl Stage {
-    fn rate(&mut self, events: &[ArchivedEvent], range: Range<usize>) {
+    fn rate(&mut self, events: &[ArchivedEvent], range: Range<usize>) -> Result<()> {
         let mut output = ShardOutput::default();
         let mut begin = range.start;
         while begin < range.end {
@@ -146,7 +148,7 @@ impl Stage {
             (chunk, numbers, begin) = self.decode(events, begin..range.end);
             output.clear();
             if let Some(batch) = chunk.batches.first() {
-                self.shard.apply(&chunk.text, batch, Rows::Keep, &mut output);
+                self.shard.apply(&chunk.text, batch, Rows::Keep, &mut output)?;
             }
             let event_of = |index: u32| usize::try_from(index).ok().and_then(|index| numbers.get(index).copied());
             for (&event, verdict) in numbers.iter().zip(&output.verdicts) {
@@ -159,8 +161,9 @@ impl Stage {
             self.replay.rows.extend(columns.filter_map(|(((&event, &bucket), &quantity), &amount)| {
                 Some(ReplayedRow { event: event_of(event)?, bucket, quantity, amount })
             }));
-            self.replay.buckets.append(&mut output.opened);
+            self.replay.buckets.extend(self.names.describe(std::mem::take(&mut output.opened)));
         }
+        Ok(())
     }
 
     /// The first events as a batch, the number of each of its rows among all events, and the number after the last.

@@ -59,6 +59,11 @@ impl<'a> Documents<'a> {
         })
     }
 
+    /// Whether anybody reads them.
+    pub fn are_kept(&self) -> bool {
+        self.files.is_some() || self.only.is_some()
+    }
+
     /// Makes the documents of a close. Every document takes its number, whoever is asked for.
     pub fn close(&mut self, close: &Close<'_>, remember: Remember, expected: u64) -> Result<()> {
         let Documents { biller, only, files, billed, texts } = self;

@@ -11,12 +11,13 @@ use std::time::Instant as Stopwatch;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
-use weir_aggregator::{Archive, ArchiveSettings, Contents};
+use weir_aggregator::{Archive, ArchiveSettings, Contents, Totals};
 use weir_model::catalog::Catalog;
 use weir_model::event::Chunk;
 use weir_model::rated::ShardOutput;
-use weir_rater::close::{Close, Sealed};
+use weir_rater::close::{Close, Periods, Sealed};
 
+use super::pieces;
 use super::reassembly::Sink;
 use crate::cli::RunArgs;
 use crate::failure::invalid;
@@ -96,14 +97,28 @@ impl Output {
         Ok(())
     }
 
-    /// Writes the totals of the last close, completes the report, and publishes the folder.
-    pub fn publish(mut self, close: &Close<'_>, report: &mut Report, stopwatch: Stopwatch) -> Result<()> {
-        close.for_each(|period| self.archive.total(period))?;
+    /// Writes the totals of the last close.
+    pub fn write_totals(&mut self, catalog: &Arc<Catalog>, (periods, threads): (&Periods<'_>, usize)) -> Result<()> {
+        let collect = |range| {
+            let mut totals = Totals::new(Arc::clone(catalog));
+            periods.visit(range, |period| totals.push(period))?;
+            Ok(totals)
+        };
+        pieces::in_order(periods, threads, collect, |totals| Ok(self.archive.write_totals(totals)?))
+    }
+
+    /// Completes the report, and publishes the folder.
+    pub fn publish(self, report: &mut Report, stopwatch: Stopwatch) -> Result<()> {
         self.archive.finish()?;
         stamp(report, stopwatch);
         write_synced(&self.staging.path().join(REPORT), serde_json::to_string_pretty(report)?.as_bytes())?;
         sync_folder(Some(self.staging.path()))?;
         publish_folder(self.staging, &self.target)
+    }
+
+    /// The folder that becomes `--out`.
+    pub fn staging(&self) -> &Path {
+        self.staging.path()
     }
 
     /// Where documents go until everything is published.

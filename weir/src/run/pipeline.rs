@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use crossbeam_queue::ArrayQueue;
 use weir_ingest::reader::{self, ReadProgress, Reader};
 use weir_ingest::{DecodeScratch, Decoder};
@@ -23,12 +23,18 @@ use super::intake::Intake;
 use super::reassembly::{RatedPart, Shape, Sink, reassemble};
 use crate::failure::invalid_with_causes;
 
-/// Chunks per worker that may be decoded before the slowest worker has rated them.
-const CHUNKS_AHEAD: u64 = 4;
+/// Chunks that a worker rates in one go, shard by shard: the longer it stays with a shard, the more of that shard's tables
+/// is still known to the processor (a page that it has forgotten costs more than the cache miss itself).
+const GROUP: usize = 16;
+/// Chunks that may be decoded before the slowest worker has rated them: one group in hand and one to come.
+const CHUNKS_AHEAD: usize = 2 * GROUP;
 /// Rated chunks that wait for the archive.
 const ARCHIVE_QUEUE: usize = 8;
 /// How long an idle worker sleeps if nobody wakes it.
 const IDLE: Duration = Duration::from_micros(200);
+
+/// What a shard fails at.
+const IDENTITIES: &str = "identities beyond --memory";
 
 /// What a run's threads leave behind.
 pub struct Rated<S> {
@@ -165,8 +171,7 @@ struct Shared<'a> {
 
 impl<'a> Shared<'a> {
     fn new(reader: Reader, decoder: &'a Decoder, shards: usize, spread: Spread) -> Shared<'a> {
-        let ahead = usize::try_from(CHUNKS_AHEAD).unwrap_or(1).saturating_mul(spread.threads);
-        let in_flight = ahead + spread.threads + ARCHIVE_QUEUE;
+        let in_flight = CHUNKS_AHEAD + spread.threads + ARCHIVE_QUEUE;
         let first = reader.sequence();
         Shared {
             first,
@@ -214,8 +219,7 @@ impl<'a> Shared<'a> {
     /// Whether decoding may run further ahead of the slowest worker.
     fn may_read(&self) -> bool {
         let slowest = self.rated.iter().map(|rated| rated.load(Ordering::Acquire)).min().unwrap_or(0);
-        let threads = u64::try_from(self.spread.threads).unwrap_or(u64::MAX);
-        self.read.load(Ordering::Acquire) < slowest + CHUNKS_AHEAD * threads
+        self.read.load(Ordering::Acquire) < slowest + CHUNKS_AHEAD as u64
     }
 
     /// Gives outputs back, and a chunk's memory once nobody reads it any more.
@@ -256,7 +260,7 @@ struct Worker<'s, 'a> {
     shards: Vec<Shard>,
     archive: Option<SyncSender<RatedPart>>,
     shared: &'s Shared<'a>,
-    /// Chunks that came before their turn.
+    /// Chunks that wait for their turn, in log order.
     early: Vec<Arc<Chunk>>,
     /// The sequence number of the chunk to rate next.
     next: u64,
@@ -290,28 +294,27 @@ impl<'s, 'a> Worker<'s, 'a> {
             if self.shared.stop.load(Ordering::Acquire) {
                 return Err(Stopped.into());
             }
-            if let Some(chunk) = self.take_next() {
-                self.rate(chunk)?;
-                continue;
-            }
             // Loaded before `read`: once it is set, `read` is final.
             let exhausted = self.shared.exhausted.load(Ordering::Acquire);
-            if exhausted && self.next == self.shared.read.load(Ordering::Acquire) {
+            let may_read = !exhausted && self.shared.may_read();
+            let ready = self.take_ready();
+            if ready >= GROUP || (ready > 0 && !may_read) {
+                self.rate(ready.min(GROUP))?;
+            } else if exhausted && self.next == self.shared.read.load(Ordering::Acquire) {
                 return Ok((self.shards, self.intake));
-            }
-            if exhausted || !self.shared.may_read() || !self.decode()? {
+            } else if !may_read || !self.decode()? {
                 thread::park_timeout(IDLE);
             }
         }
     }
 
-    /// The chunk whose turn it is, if it has been decoded.
-    fn take_next(&mut self) -> Option<Arc<Chunk>> {
+    /// Takes in what has been decoded; how many chunks are there from the one whose turn it is.
+    fn take_ready(&mut self) -> usize {
         while let Some(chunk) = self.shared.inboxes[self.number].pop() {
-            self.early.push(chunk);
+            let place = self.early.partition_point(|early| early.sequence < chunk.sequence);
+            self.early.insert(place, chunk);
         }
-        let position = self.early.iter().position(|chunk| chunk.sequence == self.next)?;
-        Some(self.early.swap_remove(position))
+        self.early.iter().zip(self.next..).take_while(|(chunk, next)| chunk.sequence == *next).count()
     }
 
     /// Reads and decodes the next chunk for everybody. `false` at the end of the input.
@@ -344,28 +347,30 @@ impl<'s, 'a> Worker<'s, 'a> {
         Ok(true)
     }
 
-    /// Rates this worker's shards of one chunk.
-    fn rate(&mut self, chunk: Arc<Chunk>) -> Result<()> {
-        let mut outputs = Vec::new();
+    /// Rates this worker's shards of the next `count` chunks, which are there.
+    fn rate(&mut self, count: usize) -> Result<()> {
+        let mut outputs: Vec<Vec<(u16, ShardOutput)>> = self.early.iter().take(count).map(|_| Vec::new()).collect();
         for shard in &mut self.shards {
-            let batch = &chunk.batches[usize::from(shard.number())];
-            if self.archive.is_some() {
-                let mut output = self.shared.free_output();
-                shard.apply(&chunk.text, batch, self.shared.spread.rows, &mut output);
-                outputs.push((shard.number(), output));
-            } else {
-                self.output.clear();
-                shard.apply(&chunk.text, batch, Rows::Count, &mut self.output);
+            for (chunk, outputs) in self.early.iter().zip(&mut outputs) {
+                let batch = &chunk.batches[usize::from(shard.number())];
+                if self.archive.is_some() {
+                    let mut output = self.shared.free_output();
+                    shard.apply(&chunk.text, batch, self.shared.spread.rows, &mut output).context(IDENTITIES)?;
+                    outputs.push((shard.number(), output));
+                } else {
+                    self.output.clear();
+                    shard.apply(&chunk.text, batch, Rows::Count, &mut self.output).context(IDENTITIES)?;
+                }
             }
         }
-        self.next += 1;
-        self.shared.rated[self.number].store(self.next, Ordering::Release);
-        match &self.archive {
-            Some(archive) => archive.send(RatedPart { chunk, outputs }).map_err(|_| Stopped.into()),
-            None => {
-                self.shared.recycle(chunk, Vec::new());
-                Ok(())
+        for (chunk, outputs) in self.early.drain(..count).zip(outputs) {
+            self.next += 1;
+            self.shared.rated[self.number].store(self.next, Ordering::Release);
+            match &self.archive {
+                Some(archive) => archive.send(RatedPart { chunk, outputs }).map_err(|_| Stopped)?,
+                None => self.shared.recycle(chunk, Vec::new()),
             }
         }
+        Ok(())
     }
 }

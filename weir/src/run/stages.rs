@@ -52,7 +52,7 @@ fn expand(args: &RunArgs, range: std::ops::Range<usize>, mapping: Option<&Mappin
 }
 
 /// A date in the catalog's zone (its first instant) or an RFC 3339 time.
-fn parse_instant(option: &str, text: &str, catalog: &Catalog) -> Result<Instant> {
+pub fn parse_instant(option: &str, text: &str, catalog: &Catalog) -> Result<Instant> {
     if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
         return Ok(Instant::from_timestamp(timestamp));
     }

@@ -1,17 +1,17 @@
 //! The sums over all totals, computed in parallel: no order is needed for them.
 
 use std::collections::BTreeMap;
-use std::thread;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
+use weir_invoicer::Modified;
 use weir_model::catalog::Catalog;
 use weir_model::currency::Currency;
 use weir_model::number::{Amount, Money};
 use weir_model::rated::CustomerPeriod;
-use weir_rater::Shard;
-use weir_rater::close::Close;
+use weir_rater::close::Periods;
 
 use super::documents::Billed;
+use super::pieces;
 use crate::report::Report;
 
 /// Sums over some customers' periods.
@@ -24,20 +24,15 @@ struct Sums {
 }
 
 /// Fills in what the report says about totals and money.
-pub fn fill(report: &mut Report, close: &Close<'_>, shards: &[Shard], threads: usize) -> Result<()> {
+pub fn fill(report: &mut Report, catalog: &Catalog, (periods, threads): (&Periods<'_>, usize)) -> Result<()> {
     let mut sums = Sums::default();
-    for period in close.merged_periods() {
-        sums.add_period(close.catalog(), period)?;
-    }
-    let per_thread = shards.len().div_ceil(threads).max(1);
-    thread::scope(|scope| {
-        let parts: Vec<_> = shards.chunks(per_thread).map(|shards| scope.spawn(|| sum_shards(close, shards))).collect();
-        for part in parts {
-            let part = part.join().map_err(|_| anyhow!("internal error: summing totals panicked"))?;
-            sums.add(&part?)?;
-        }
-        anyhow::Ok(())
-    })?;
+    let modified = Modified::of_catalog(catalog);
+    let sum = |range| {
+        let mut sums = Sums::default();
+        periods.visit(range, |period| sums.add_period((catalog, &modified), period))?;
+        Ok(sums)
+    };
+    pieces::in_order(periods, threads, sum, |part| sums.add(&part))?;
     report.amounts = texts(&sums.amounts, Amount::to_string);
     report.invoiced = texts(&sums.invoiced, |money| money.to_decimal_text());
     report.invoices = sums.invoices;
@@ -55,20 +50,8 @@ fn texts<T>(sums: &BTreeMap<Currency, T>, text: impl Fn(&T) -> String) -> BTreeM
     sums.iter().map(|(currency, sum)| (currency.to_string(), text(sum))).collect()
 }
 
-fn sum_shards(close: &Close<'_>, shards: &[Shard]) -> Result<Sums> {
-    let mut sums = Sums::default();
-    let mut period = CustomerPeriod::empty();
-    for shard in shards {
-        let mut periods = close.shard_periods(shard);
-        while periods.fill(&mut period) {
-            sums.add_period(close.catalog(), &period)?;
-        }
-    }
-    Ok(sums)
-}
-
 impl Sums {
-    fn add_period(&mut self, catalog: &Catalog, period: &CustomerPeriod) -> Result<()> {
+    fn add_period(&mut self, (catalog, modified): (&Catalog, &Modified), period: &CustomerPeriod) -> Result<()> {
         for segment in &period.segments {
             let Some(plan) = catalog.plans.get(segment.plan.at()) else { continue };
             let amounts = self.amounts.entry(plan.currency).or_default();
@@ -78,7 +61,7 @@ impl Sums {
             }
         }
         if period.seal.is_sealed()
-            && let Some(money) = weir_invoicer::invoiced(catalog, period)?
+            && let Some(money) = weir_invoicer::invoiced(catalog, modified, period)?
         {
             self.add_money(money.currency(), money)?;
             self.invoices += 1;

@@ -12,9 +12,10 @@ use weir_model::event::Chunk;
 use weir_model::hash::HashKey;
 use weir_model::number::Amount;
 use weir_model::price::CellIdx;
-use weir_model::rated::{BucketTotal, OpenedBucket, SettlementRow, ShardOutput};
+use weir_model::rated::{BucketNames, BucketTotal, OpenedBucket, SettlementRow, ShardOutput};
 use weir_model::time::{Instant, Period};
 use weir_rater::close::{Close, Settled, default_through, seal};
+use weir_rater::identities::IdentitySettings;
 use weir_rater::{Counters, RatingPlan, Rows, Shard};
 
 /// Lines and the close after them; the last one may leave it to the events.
@@ -54,6 +55,7 @@ pub struct Seen {
 struct Run<'a> {
     plan: Arc<RatingPlan>,
     shards: Vec<Shard>,
+    names: Vec<BucketNames>,
     directories: Vec<Vec<OpenedBucket>>,
     rows: BTreeMap<BucketName, Amount>,
     settled: Settled,
@@ -67,6 +69,7 @@ pub fn rate(catalog: &Arc<Catalog>, stages: &[Stage], way: &Way) -> Seen {
     let decoder = Decoder::new(catalog, HashKey::FILES, way.shards);
     let mut run = Run {
         shards: (0..way.shards).map(|n| Shard::new(n, way.shards, Arc::clone(&plan))).collect(),
+        names: (0..way.shards).map(|_| BucketNames::default()).collect(),
         directories: vec![Vec::new(); usize::from(way.shards)],
         rows: BTreeMap::new(),
         settled: Settled::new(),
@@ -89,7 +92,8 @@ impl Run<'_> {
         for (number, lines) in lines.chunks(way.chunk).enumerate() {
             if way.restore_before == Some(number) {
                 for shard in &mut self.shards {
-                    *shard = Shard::restore(&shard.snapshot(), Arc::clone(&self.plan)).unwrap();
+                    let snapshot = shard.snapshot().unwrap();
+                    *shard = Shard::restore(&snapshot, Arc::clone(&self.plan), IdentitySettings::in_memory()).unwrap();
                 }
             }
             let mut chunk = Chunk::new(self.shards.len());
@@ -98,9 +102,10 @@ impl Run<'_> {
             assert_eq!(chunk.rejected, vec![], "these events are all valid");
             for (shard, batch) in self.shards.iter_mut().zip(&chunk.batches) {
                 let mut output = ShardOutput::default();
-                shard.apply(&chunk.text, batch, Rows::Keep, &mut output);
+                shard.apply(&chunk.text, batch, Rows::Keep, &mut output).unwrap();
                 let directory = &mut self.directories[usize::from(shard.number())];
-                directory.append(&mut output.opened);
+                let names = &mut self.names[usize::from(shard.number())];
+                directory.extend(names.describe(std::mem::take(&mut output.opened)));
                 for (bucket, amount) in output.rows.bucket.iter().zip(&output.rows.amount) {
                     add(&mut self.rows, name(&directory[*bucket as usize]), *amount);
                 }

@@ -1,0 +1,223 @@
+//! The run's totals into fresh shards: the quantities of charges that count as before, bucket by bucket.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use anyhow::{Result, anyhow};
+use arrow_array::RecordBatch;
+use arrow_array::types::{Decimal128Type, TimestampMicrosecondType, UInt64Type};
+use weir_model::catalog::{Catalog, Charge, ChargeIdx, CustomerIdx};
+use weir_model::decimal::{Decimal, power_of_ten};
+use weir_model::hash::{HashKey, RouteHash, shard_of};
+use weir_model::number::{Amount, QUANTITY_SCALE_MAX, Quantity, Scale};
+use weir_model::price::CellIdx;
+use weir_model::time::Instant;
+use weir_rater::{Known, KnownBucket, ResumeError, Shard};
+
+use super::archive::{Bounds, Visitor};
+use super::engine::{Engine, lock, too_large};
+use super::method::{Method, cell_text};
+use crate::explain::archive::{Rows, Texts, required};
+
+const COLUMNS: [&str; 8] = ["customer", "plan", "charge", "group", "cell", "segment_start", "quantity", "events"];
+/// Read where some charge has not changed.
+const AMOUNT: &str = "amount";
+/// Read where some quantity is beyond its column.
+const QUANTITY_TEXT: &str = "quantity_text";
+
+/// Takes in the buckets of all charges that are computed from totals.
+pub fn resume(engine: &Engine<'_>, shards: &[Mutex<Shard>]) -> Result<()> {
+    let names = Names::new(engine);
+    let members = engine.scope.customer.as_deref().map(|id| crate::explain::members(engine.catalog, id));
+    let texts = members.iter().map(|members| ("customer", members.iter().cloned().collect())).collect();
+    let bounds = Bounds { texts, instants: None };
+    let reader = || Reader { engine, shards, names: &names, members: &members, cells: HashMap::new() };
+    let readers = (0..engine.threads).map(|_| reader()).collect();
+    let mut columns = Vec::from(COLUMNS);
+    columns.extend(engine.choices.iter().any(|choice| choice.is_unchanged).then_some(AMOUNT));
+    columns.extend(engine.archive.has_nulls("quantity")?.then_some(QUANTITY_TEXT));
+    engine.archive.totals(&columns, &bounds, readers)?;
+    Ok(())
+}
+
+/// The new catalog's charges and customers by the names that the archive has for them.
+struct Names<'e> {
+    charges: HashMap<(&'e str, &'e str, Option<&'e str>), ChargeIdx>,
+    customers: HashMap<&'e str, CustomerIdx>,
+}
+
+impl<'e> Names<'e> {
+    fn new(engine: &Engine<'e>) -> Names<'e> {
+        let catalog: &'e Catalog = engine.catalog;
+        let charges = (0_u32..).map(ChargeIdx).zip(&catalog.charges).filter_map(|(index, charge)| {
+            let plan = catalog.plans.get(charge.plan.at())?;
+            let variant_of = plan.variant_of.and_then(|customer| catalog.customers.get(customer.at()));
+            Some(((plan.name.as_str(), charge.name.as_str(), variant_of.map(|customer| customer.id.as_str())), index))
+        });
+        let customers = (0_u32..).map(CustomerIdx).zip(&catalog.customers);
+        Names {
+            charges: charges.collect(),
+            customers: customers.map(|(index, customer)| (customer.id.as_str(), index)).collect(),
+        }
+    }
+
+    /// The charge of a customer: its plan's own variant, if it has one.
+    fn charge(&self, catalog: &Catalog, (customer, plan, charge): (&str, &str, &str)) -> Option<ChargeIdx> {
+        let declared = self.customers.get(customer).and_then(|index| catalog.customers.get(index.at()));
+        let own = declared.and_then(|declared| self.charges.get(&(plan, charge, Some(declared.id.as_str()))));
+        own.or_else(|| self.charges.get(&(plan, charge, None))).copied()
+    }
+}
+
+struct Reader<'r> {
+    engine: &'r Engine<'r>,
+    shards: &'r [Mutex<Shard>],
+    names: &'r Names<'r>,
+    members: &'r Option<std::collections::BTreeSet<String>>,
+    /// Cells by charge, version and text.
+    cells: HashMap<(ChargeIdx, u32), HashMap<String, CellIdx>>,
+}
+
+/// Columns of one batch.
+struct Columns<'b> {
+    customer: Texts<'b>,
+    plan: Texts<'b>,
+    charge: Texts<'b>,
+    group: Texts<'b>,
+    cell: Texts<'b>,
+    quantity_text: Option<Texts<'b>>,
+}
+
+/// A customer as the rows before had it.
+#[derive(Default)]
+struct Party<'b> {
+    customer: &'b str,
+    subject: String,
+    hash: RouteHash,
+}
+
+impl Visitor for Reader<'_> {
+    fn visit(&mut self, batch: &RecordBatch) -> Result<()> {
+        let rows = Rows(batch);
+        let optional = |name| batch.column_by_name(name).map(|_| name);
+        let columns = Columns {
+            customer: rows.texts("customer")?,
+            plan: rows.texts("plan")?,
+            charge: rows.texts("charge")?,
+            group: rows.texts("group")?,
+            cell: rows.texts("cell")?,
+            quantity_text: optional(QUANTITY_TEXT).map(|name| rows.texts(name)).transpose()?,
+        };
+        let begins_at = rows.numbers::<TimestampMicrosecondType>("segment_start")?;
+        let quantity = rows.numbers::<Decimal128Type>("quantity")?;
+        let amount = optional(AMOUNT).map(|name| rows.numbers::<Decimal128Type>(name)).transpose()?;
+        let events = rows.numbers::<UInt64Type>("events")?;
+        let mut party = Party::default();
+        for i in 0..batch.num_rows() {
+            let events = required(events(i))?;
+            let customer = columns.customer.required(i)?;
+            // What is owed without usage is made again by the close.
+            if events == 0 || self.members.as_ref().is_some_and(|members| !members.contains(customer)) {
+                continue;
+            }
+            let catalog = self.engine.catalog;
+            let name = (customer, columns.plan.required(i)?, columns.charge.required(i)?);
+            let Some(index) = self.names.charge(catalog, name) else { continue };
+            if self.engine.method(index) != Method::Totals {
+                continue;
+            }
+            if party.customer != customer || party.subject.is_empty() {
+                party = self.party(customer);
+            }
+            let begins_at = Instant::from_micros(required(begins_at(i))?);
+            let rules = catalog.charges.get(index.at()).ok_or_else(|| anyhow!("there is no such charge"))?;
+            let groups = columns.group.get(i).map(|text| group_values(rules, text)).transpose()?.unwrap_or_default();
+            let group: Vec<&str> = groups.iter().map(String::as_str).collect();
+            let quantity =
+                self.quantity(index, quantity(i), columns.quantity_text.as_ref().and_then(|text| text.get(i)))?;
+            let is_unchanged = self.engine.choices.get(index.at()).is_some_and(|choice| choice.is_unchanged);
+            let known = if is_unchanged {
+                Known::Amount(quantity, Amount::from_scaled(required(amount.as_ref().and_then(|amount| amount(i)))?)?)
+            } else {
+                Known::Quantity(quantity)
+            };
+            let bucket = KnownBucket {
+                subject: &party.subject,
+                subject_hash: party.hash,
+                begins_at,
+                charge: index,
+                group: &group,
+                cell: self.cell((index, rules), begins_at, columns.cell.get(i))?,
+                known,
+                events,
+            };
+            self.take(&bucket).map_err(|error| match error {
+                ResumeError::Overflow(overflow) => too_large(overflow),
+                error => anyhow!("the archive is damaged: the total of {customer} at {}: {error}", name.2),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Reader<'_> {
+    fn take(&self, bucket: &KnownBucket<'_>) -> Result<(), ResumeError> {
+        let shard = &self.shards[shard_of(bucket.subject_hash, u16::try_from(self.shards.len()).unwrap_or(1))];
+        lock(shard).resume_bucket(bucket)
+    }
+
+    fn party<'b>(&self, customer: &'b str) -> Party<'b> {
+        let declared = self.names.customers.get(customer);
+        let declared = declared.and_then(|index| self.engine.catalog.customers.get(index.at()));
+        let subject = declared.and_then(|customer| customer.subjects.first()).map_or(customer, String::as_str);
+        Party { customer, subject: subject.to_owned(), hash: HashKey::FILES.route(subject.as_bytes()) }
+    }
+
+    /// The quantity at its meter's scale.
+    fn quantity(&self, charge: ChargeIdx, finest: Option<i128>, text: Option<&str>) -> Result<Quantity> {
+        let catalog = self.engine.catalog;
+        let meter = catalog.charges.get(charge.at()).and_then(|charge| catalog.meters.get(charge.meter.at()));
+        let scale = meter.map(|meter| meter.scale).unwrap_or_default();
+        let parse = |text: &str| Decimal::parse(text.as_bytes()).and_then(|decimal| decimal.at_scale(scale.decimals()));
+        let scaled = match (finest, text) {
+            (Some(finest), _) => narrowed(finest, scale),
+            // A capacity's resources have no quantity together; their amount stands.
+            (None, Some(text)) if text.contains('=') => Some(0),
+            (None, text) => text.and_then(|text| parse(text).ok()),
+        };
+        let scaled =
+            scaled.ok_or_else(|| anyhow!("the archive is damaged: a total's quantity is not one of its meter"))?;
+        Ok(Quantity::from_scaled(scaled))
+    }
+
+    fn cell(
+        &mut self,
+        (charge, rules): (ChargeIdx, &Charge),
+        begins_at: Instant,
+        text: Option<&str>,
+    ) -> Result<CellIdx> {
+        let Some(text) = text else { return Ok(CellIdx::ONLY) };
+        let version = rules.version_at(begins_at);
+        let cells = self.cells.entry((charge, version)).or_insert_with(|| {
+            let price = usize::try_from(version).ok().and_then(|version| rules.versions.get(version));
+            let cells = |price: &weir_model::price::Price| {
+                (0..price.cells()).rev().map(|cell| (cell_text(price, CellIdx(cell)), CellIdx(cell))).collect()
+            };
+            price.map(|version| cells(&version.price)).unwrap_or_default()
+        });
+        cells.get(text).copied().ok_or_else(|| anyhow!("the archive is damaged: the price has no cell {text}"))
+    }
+}
+
+/// A quantity of 12 decimals at a coarser scale, if it has no more.
+fn narrowed(finest: i128, scale: Scale) -> Option<i128> {
+    let factor = power_of_ten(QUANTITY_SCALE_MAX.checked_sub(scale.decimals())?)?;
+    (finest % factor == 0).then_some(finest / factor)
+}
+
+/// The values of a group, in the charge's order.
+fn group_values(charge: &Charge, text: &str) -> Result<Vec<String>> {
+    let mut values: HashMap<String, String> = serde_json::from_str(text)?;
+    let value = |name: &String| values.remove(name).ok_or_else(|| anyhow!("a group has no {name}: {text}"));
+    charge.group_by.iter().map(|dimension| &dimension.name).map(value).collect()
+}

@@ -1,0 +1,15 @@
+//! `cargo xtask prove`: measurements that take longer than a test may, as release builds.
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace;
+
+/// Runs the example that fills shards with identities; it says what it takes.
+pub(crate) fn identities(arguments: &[&str]) -> Result<()> {
+    let mut command = workspace::cargo(&workspace::root()?);
+    command
+        .args(["run", "--release", "--package", "weir", "--example", "identities", "--locked", "--"])
+        .args(arguments);
+    let status = command.status().context("cargo does not start")?;
+    if status.success() { Ok(()) } else { bail!("identities: {status}") }
+}
