@@ -83,11 +83,7 @@ fn twenty_million_identities_fit_into_64_mib() {
     let accounted: u64 = used.iter().map(|used| used.memory_bytes_max).sum();
     // The rest is for the allocator.
     assert!(accounted <= MEMORY_BYTES * 11 / 16, "{accounted} bytes accounted; {:?}", used[0]);
-    let runs: u64 = used.iter().map(|used| used.disk.runs_max).sum();
-    let written: u64 = used.iter().map(|used| used.disk.spilled_bytes + used.disk.merged_bytes).sum();
-    println!("accounted {accounted} bytes at most, {runs} runs at most, {written} bytes written, {:?}", used[0]);
     if let (Some(before), Some(after)) = (before, resident_max()) {
-        println!("resident memory grew by {} bytes at most", after - before);
         assert!(after - before <= MEMORY_BYTES, "resident memory grew by {}", after - before);
     }
 }
