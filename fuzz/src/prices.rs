@@ -35,7 +35,7 @@ pub fn run(data: &[u8]) {
     let seen: Vec<Observed<'_>> = events.iter().filter_map(|event| tariff.observe(event)).collect();
 
     let (cells, dropped) = tariff.rate(&seen);
-    tariff.agree(&toml, &events, &dropped, &cells);
+    Tariff::agree(&toml, &events, &dropped, &cells);
     for cell in cells.values() {
         tariff.explained(cell);
     }
@@ -83,7 +83,7 @@ impl<'c> Tariff<'c> {
     fn new(catalog: &'c Catalog, input: &Input) -> Tariff<'c> {
         let charge = &catalog.charges[0];
         let meter = meter_of(catalog, charge);
-        let (start, end) = input.period();
+        let (start, end) = Input::period();
         let [start, end, active_start] = [start, end, input.active_start()].map(Instant::from_micros);
         let (period, active) = (Period { start, end }, Period { start: active_start, end });
         let part = part_of(&active, &period, Proration::Exact, &catalog.time_zone);
@@ -158,7 +158,7 @@ impl<'c> Tariff<'c> {
     }
 
     /// The oracle, which knows no bounds, says the same of all events that fitted; the first that did not is large indeed.
-    fn agree(&self, toml: &str, events: &[Event], dropped: &[&str], cells: &BTreeMap<CellIdx, Cell>) {
+    fn agree(toml: &str, events: &[Event], dropped: &[&str], cells: &BTreeMap<CellIdx, Cell>) {
         let rate = |events: &[&Event]| {
             let log: Vec<Entry> = events.iter().map(|event| Entry::Event((*event).clone())).collect();
             let outcome =

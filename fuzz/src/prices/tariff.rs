@@ -158,7 +158,7 @@ impl Input {
     }
 
     /// The period's first instant, and the first behind it.
-    pub fn period(&self) -> (i64, i64) {
+    pub fn period() -> (i64, i64) {
         (PERIOD_START, PERIOD_START + DAYS * DAY)
     }
 
@@ -221,7 +221,7 @@ impl Input {
     }
 
     fn event(&self, number: u32, usage: &Usage) -> Event {
-        let (start, (_, end)) = (self.active_start(), self.period());
+        let (start, (_, end)) = (self.active_start(), Self::period());
         let sign = if usage.is_negative && self.allow_negative { "-" } else { "" };
         let mut data = vec![
             ("v".to_owned(), Value::Number(format!("{sign}{}", usage.value.quantity(self.scale()).text()))),
