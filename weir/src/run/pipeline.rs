@@ -6,13 +6,13 @@
 //! taken once per chunk. With an archive, one more thread takes rated chunks in log order and writes them.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use crossbeam_queue::ArrayQueue;
+use weir_handoff::{Receiver, Sender, bounded};
 use weir_ingest::reader::{self, ReadProgress, Reader};
 use weir_ingest::{DecodeScratch, Decoder};
 use weir_model::event::Chunk;
@@ -30,8 +30,6 @@ const GROUP: usize = 16;
 const CHUNKS_AHEAD: usize = 2 * GROUP;
 /// Rated chunks that wait for the archive.
 const ARCHIVE_QUEUE: usize = 8;
-/// How long an idle worker sleeps if nobody wakes it.
-const IDLE: Duration = Duration::from_micros(200);
 
 /// What a shard fails at.
 const IDENTITIES: &str = "identities beyond --memory";
@@ -65,26 +63,25 @@ pub fn rate<S: Sink>(
     (spread, mut sink): (Spread, Option<S>),
     mut on_progress: impl FnMut(&ReadProgress),
 ) -> Result<Rated<S>> {
-    let shared = Shared::new(reader, decoder, shards.len(), spread);
+    let (shared, inboxes) = Shared::new(reader, decoder, shards.len(), spread);
     let mut owned = deal(shards, spread.threads);
     let (mut rated, mut intake) = (Vec::new(), Intake::default());
     thread::scope(|scope| {
-        let (sender, receiver) = sync_channel(ARCHIVE_QUEUE);
+        let (sender, mut receiver) = bounded(ARCHIVE_QUEUE);
         let archive = sink.as_mut().map(|sink| {
             let shared = &shared;
             let shape = Shape { shards: shared.shards, workers: spread.threads, first: shared.first };
             let recycle = |chunk, outputs| shared.recycle(chunk, outputs);
-            scope.spawn(move || shared.guard(|| reassemble(sink, &receiver, shape, recycle)))
+            scope.spawn(move || shared.guard(|| reassemble(sink, &mut receiver, shape, recycle)))
         });
         let archived = archive.is_some();
         let mut workers = Vec::new();
-        for (number, shards) in owned.drain(..).enumerate() {
+        for ((number, shards), inbox) in owned.drain(..).enumerate().zip(inboxes) {
             let sender = archived.then(|| sender.clone());
-            let worker = Worker::new(number, shards, sender, &shared);
+            let worker = Worker::new((number, shards), inbox, sender, &shared);
             workers.push(scope.spawn(move || worker.shared.guard(|| worker.run())));
         }
         drop(sender);
-        shared.introduce(workers.iter().map(|worker| worker.thread().clone()).collect());
         while !workers.iter().all(thread::ScopedJoinHandle::is_finished) {
             thread::park_timeout(Duration::from_millis(50));
             on_progress(&shared.lock_reader().progress());
@@ -153,7 +150,7 @@ struct Shared<'a> {
     /// Sequence number of the first chunk.
     first: u64,
     /// Decoded chunks on their way to each worker.
-    inboxes: Vec<ArrayQueue<Arc<Chunk>>>,
+    inboxes: Vec<Sender<Arc<Chunk>>>,
     /// Sequence number of the chunk that each worker rates next.
     rated: Vec<AtomicU64>,
     /// Sequence number of the chunk to be read next.
@@ -163,32 +160,37 @@ struct Shared<'a> {
     /// Chunks whose memory can be used again.
     free_chunks: ArrayQueue<Chunk>,
     free_outputs: ArrayQueue<ShardOutput>,
-    /// The workers, so that they can wake one another.
-    workers: Mutex<Vec<Thread>>,
     /// The thread that waits for them all.
     waiting: Thread,
 }
 
 impl<'a> Shared<'a> {
-    fn new(reader: Reader, decoder: &'a Decoder, shards: usize, spread: Spread) -> Shared<'a> {
+    /// With the workers' ends of the inboxes.
+    fn new(
+        reader: Reader,
+        decoder: &'a Decoder,
+        shards: usize,
+        spread: Spread,
+    ) -> (Shared<'a>, Vec<Receiver<Arc<Chunk>>>) {
         let in_flight = CHUNKS_AHEAD + spread.threads + ARCHIVE_QUEUE;
         let first = reader.sequence();
-        Shared {
+        let (inboxes, receivers) = (0..spread.threads).map(|_| bounded(in_flight)).unzip();
+        let shared = Shared {
             first,
             reader: Mutex::new(reader),
             decoder,
             shards,
             spread,
-            inboxes: (0..spread.threads).map(|_| ArrayQueue::new(in_flight)).collect(),
+            inboxes,
             rated: (0..spread.threads).map(|_| AtomicU64::new(first)).collect(),
             read: AtomicU64::new(first),
             exhausted: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             free_chunks: ArrayQueue::new(in_flight),
             free_outputs: ArrayQueue::new(in_flight * shards),
-            workers: Mutex::new(Vec::new()),
             waiting: thread::current(),
-        }
+        };
+        (shared, receivers)
     }
 
     fn lock_reader(&self) -> std::sync::MutexGuard<'_, Reader> {
@@ -196,16 +198,9 @@ impl<'a> Shared<'a> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets workers wake one another.
-    fn introduce(&self, workers: Vec<Thread>) {
-        *self.workers.lock().unwrap_or_else(PoisonError::into_inner) = workers;
-        self.wake_all();
-    }
-
+    /// Lets every worker that sleeps look again at what it waits for.
     fn wake_all(&self) {
-        for worker in self.workers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            worker.unpark();
-        }
+        self.inboxes.iter().for_each(Sender::wake);
     }
 
     /// Runs a thread's work so that its failure or panic stops the others.
@@ -258,8 +253,11 @@ impl Drop for StopUnlessDone<'_, '_> {
 struct Worker<'s, 'a> {
     number: usize,
     shards: Vec<Shard>,
-    archive: Option<SyncSender<RatedPart>>,
+    inbox: Receiver<Arc<Chunk>>,
+    archive: Option<Sender<RatedPart>>,
     shared: &'s Shared<'a>,
+    /// Chunks that came out of the inbox just now.
+    group: Vec<Arc<Chunk>>,
     /// Chunks that wait for their turn, in log order.
     early: Vec<Arc<Chunk>>,
     /// The sequence number of the chunk to rate next.
@@ -271,16 +269,18 @@ struct Worker<'s, 'a> {
 
 impl<'s, 'a> Worker<'s, 'a> {
     fn new(
-        number: usize,
-        shards: Vec<Shard>,
-        archive: Option<SyncSender<RatedPart>>,
+        (number, shards): (usize, Vec<Shard>),
+        inbox: Receiver<Arc<Chunk>>,
+        archive: Option<Sender<RatedPart>>,
         shared: &'s Shared<'a>,
     ) -> Worker<'s, 'a> {
         Worker {
             number,
             shards,
+            inbox,
             archive,
             shared,
+            group: Vec::new(),
             early: Vec::new(),
             next: shared.first,
             scratch: DecodeScratch::default(),
@@ -302,23 +302,34 @@ impl<'s, 'a> Worker<'s, 'a> {
                 self.rate(ready.min(GROUP))?;
             } else if exhausted && self.next == self.shared.read.load(Ordering::Acquire) {
                 return Ok((self.shards, self.intake));
-            } else if !may_read || !self.decode()? {
-                thread::park_timeout(IDLE);
+            } else if may_read {
+                self.decode()?;
+            } else {
+                self.sleep();
             }
         }
     }
 
+    /// Sleeps until the next chunk is decoded, another may be, or nothing is left to do.
+    fn sleep(&self) {
+        let Shared { stop, exhausted, read, .. } = self.shared;
+        let is_done = || exhausted.load(Ordering::Acquire) && self.next == read.load(Ordering::Acquire);
+        let may_read = || !exhausted.load(Ordering::Acquire) && self.shared.may_read();
+        self.inbox.wait(|| stop.load(Ordering::Acquire) || is_done() || may_read());
+    }
+
     /// Takes in what has been decoded; how many chunks are there from the one whose turn it is.
     fn take_ready(&mut self) -> usize {
-        while let Some(chunk) = self.shared.inboxes[self.number].pop() {
+        self.inbox.drain(&mut self.group);
+        for chunk in self.group.drain(..) {
             let place = self.early.partition_point(|early| early.sequence < chunk.sequence);
             self.early.insert(place, chunk);
         }
         self.early.iter().zip(self.next..).take_while(|(chunk, next)| chunk.sequence == *next).count()
     }
 
-    /// Reads and decodes the next chunk for everybody. `false` at the end of the input.
-    fn decode(&mut self) -> Result<bool> {
+    /// Reads and decodes the next chunk for everybody, if there is one.
+    fn decode(&mut self) -> Result<()> {
         let mut chunk = self.shared.free_chunks.pop().unwrap_or_else(|| Chunk::new(self.shared.shards));
         let piece = {
             let mut reader = self.shared.lock_reader();
@@ -331,20 +342,16 @@ impl<'s, 'a> Worker<'s, 'a> {
         };
         let Some(piece) = piece else {
             self.shared.wake_all();
-            return Ok(false);
+            return Ok(());
         };
         reader::decode(piece, self.shared.decoder, &mut chunk, &mut self.scratch);
         self.intake.count(&chunk);
         let chunk = Arc::new(chunk);
         for inbox in &self.shared.inboxes {
-            let pushed = inbox.push(Arc::clone(&chunk));
-            assert!(pushed.is_ok(), "reading ahead is bounded by what an inbox holds");
+            let sent = inbox.try_send(Arc::clone(&chunk));
+            assert!(sent.is_ok() || inbox.is_closed(), "reading ahead is bounded by what an inbox holds");
         }
-        drop(chunk);
-        if self.shared.spread.threads > 1 {
-            self.shared.wake_all();
-        }
-        Ok(true)
+        Ok(())
     }
 
     /// Rates this worker's shards of the next `count` chunks, which are there.
@@ -366,6 +373,7 @@ impl<'s, 'a> Worker<'s, 'a> {
         for (chunk, outputs) in self.early.drain(..count).zip(outputs) {
             self.next += 1;
             self.shared.rated[self.number].store(self.next, Ordering::Release);
+            self.shared.wake_all();
             match &self.archive {
                 Some(archive) => archive.send(RatedPart { chunk, outputs }).map_err(|_| Stopped)?,
                 None => self.shared.recycle(chunk, Vec::new()),

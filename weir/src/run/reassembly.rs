@@ -1,9 +1,9 @@
 //! Puts what the workers rated of a chunk together again and hands it on, chunk after chunk in log order.
 
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 
 use anyhow::{Context, Result};
+use weir_handoff::Receiver;
 use weir_model::event::Chunk;
 use weir_model::rated::ShardOutput;
 
@@ -34,34 +34,37 @@ pub struct Shape {
 /// Appends every chunk once all its parts are in; `recycle` takes its memory back.
 pub fn reassemble(
     sink: &mut impl Sink,
-    parts: &Receiver<RatedPart>,
+    parts: &mut Receiver<RatedPart>,
     shape: Shape,
     recycle: impl Fn(Arc<Chunk>, Vec<ShardOutput>),
 ) -> Result<()> {
     let mut waiting: Vec<(Arc<Chunk>, usize, Vec<ShardOutput>)> = Vec::new();
     let mut next = shape.first;
-    while let Ok(RatedPart { chunk, outputs }) = parts.recv() {
-        let found = waiting.iter().position(|(known, ..)| known.sequence == chunk.sequence);
-        let position = found.unwrap_or_else(|| {
-            let empty = std::iter::repeat_with(ShardOutput::default).take(shape.shards).collect();
-            waiting.push((Arc::clone(&chunk), 0, empty));
-            waiting.len() - 1
-        });
-        drop(chunk);
-        let (_, parts_in, whole) = &mut waiting[position];
-        *parts_in += 1;
-        for (shard, output) in outputs {
-            whole[usize::from(shard)] = output;
-        }
-        let is_next = |(chunk, parts_in, _): &(Arc<Chunk>, usize, Vec<ShardOutput>)| {
-            chunk.sequence == next && *parts_in == shape.workers
-        };
-        // Worker by worker, parts come in log order: only the chunk just completed can be next.
-        if let Some(ready) = waiting.iter().position(is_next) {
-            let (chunk, _, outputs) = waiting.swap_remove(ready);
-            sink.append(&chunk, &outputs).context("the run's output could not be written")?;
-            recycle(chunk, outputs);
-            next += 1;
+    let mut group = Vec::new();
+    while parts.receive(&mut group).is_ok() {
+        for RatedPart { chunk, outputs } in group.drain(..) {
+            let found = waiting.iter().position(|(known, ..)| known.sequence == chunk.sequence);
+            let position = found.unwrap_or_else(|| {
+                let empty = std::iter::repeat_with(ShardOutput::default).take(shape.shards).collect();
+                waiting.push((Arc::clone(&chunk), 0, empty));
+                waiting.len() - 1
+            });
+            drop(chunk);
+            let (_, parts_in, whole) = &mut waiting[position];
+            *parts_in += 1;
+            for (shard, output) in outputs {
+                whole[usize::from(shard)] = output;
+            }
+            let is_next = |(chunk, parts_in, _): &(Arc<Chunk>, usize, Vec<ShardOutput>)| {
+                chunk.sequence == next && *parts_in == shape.workers
+            };
+            // Worker by worker, parts come in log order: only the chunk just completed can be next.
+            if let Some(ready) = waiting.iter().position(is_next) {
+                let (chunk, _, outputs) = waiting.swap_remove(ready);
+                sink.append(&chunk, &outputs).context("the run's output could not be written")?;
+                recycle(chunk, outputs);
+                next += 1;
+            }
         }
     }
     Ok(())

@@ -11,6 +11,8 @@ use crate::workspace;
 
 const MODEL: &str = "weir-model";
 const BINARY: &str = "weir";
+/// The queue between threads: it knows nothing of what it carries, and the model checker builds it alone.
+const HANDOFF: &str = "weir-handoff";
 /// Measures the stages; nobody needs it.
 const BENCHES: &str = "weir-benches";
 /// What runs between input and invoice; each depends on `model` alone.
@@ -57,7 +59,7 @@ fn is_allowed(from: &str, to: &str) -> bool {
         _ if to == BENCHES => false,
         BINARY => true,
         _ if to == BINARY => false,
-        MODEL => false,
+        MODEL | HANDOFF => false,
         stage if STAGES.contains(&stage) => to == MODEL,
         _ => true,
     }
@@ -74,6 +76,8 @@ mod tests {
             ("weir-rater", "weir-ingest", false),
             ("weir-model", "weir-rater", false),
             ("weir", "weir-rater", true),
+            ("weir", "weir-handoff", true),
+            ("weir-handoff", "weir-model", false),
             ("weir-invoicer", "weir", false),
             ("xtask", "weir-model", true),
             ("xtask", "weir", false),
