@@ -1,8 +1,9 @@
 //! Nanoseconds per item from 1, 2 and 4 senders to one receiver: `cargo bench -p weir-handoff`.
 //!
 //! Ours against crossbeam's `ArrayQueue` with the same way of sleeping, the standard library's `sync_channel`, and a
-//! `VecDeque` behind a lock. Items are boxes, as large as a handle to a decoded body. The receiver takes them one by one
-//! or in groups; a slow one shows that senders wait. Under `cargo test` it runs once over a few items.
+//! `VecDeque` behind a lock. Items are boxes, as large as a handle to a decoded body. The receiver takes them in groups, or
+//! one by one where the queue can; a slow one shows that senders wait. One thread that fills and empties the queue by
+//! turns shows what the instructions cost. Under `cargo test` it runs once over a few items.
 #![allow(clippy::print_stdout)]
 
 use std::collections::VecDeque;
@@ -74,14 +75,8 @@ impl Queue for Ours {
     }
 
     fn receive(receiver: &mut Self::Receiver, taking: Taking, group: &mut Vec<Item>) -> bool {
-        if taking != Taking::Single {
-            return receiver.receive(group).is_ok();
-        }
-        match receiver.try_receive() {
-            Some(item) => group.push(item),
-            None => return receiver.receive(group).is_ok(),
-        }
-        true
+        assert_ne!(taking, Taking::Single, "it gives groups only");
+        receiver.receive(group).is_ok()
     }
 }
 
@@ -225,8 +220,7 @@ impl Queue for Locked {
         let items = receiver.items.lock().expect("no panics");
         let waits = |items: &mut (VecDeque<Item>, usize)| items.0.is_empty() && items.1 > 0;
         let mut items = receiver.filled.wait_while(items, waits).expect("no panics");
-        let most = if taking == Taking::Single { 1 } else { items.0.len() };
-        let count = most.min(items.0.len());
+        let count = if taking == Taking::Single { items.0.len().min(1) } else { items.0.len() };
         group.extend(items.0.drain(..count));
         drop(items);
         receiver.emptied.notify_all();
@@ -260,6 +254,20 @@ fn run<Q: Queue>(senders: u64, items: u64, taking: Taking) -> Measured {
     Measured { elapsed: started.elapsed(), cpu: cpu_time().saturating_sub(cpu), groups }
 }
 
+/// One thread by itself: fills the queue, empties it, and so on.
+fn run_alone<Q: Queue>(_senders: u64, items: u64, taking: Taking) -> Measured {
+    let (sender, mut receiver) = Q::new();
+    // The same boxes go round, so that only the queue is measured.
+    let mut group: Vec<Item> = (0..CAPACITY as u64).map(Box::new).collect();
+    let (started, cpu) = (Instant::now(), cpu_time());
+    let rounds = items / CAPACITY as u64;
+    for _ in 0..rounds {
+        group.drain(..).for_each(|item| Q::send(&sender, item));
+        Q::receive(&mut receiver, taking, &mut group);
+    }
+    Measured { elapsed: started.elapsed(), cpu: cpu_time().saturating_sub(cpu), groups: rounds }
+}
+
 /// User and system time of this process, as Linux counts it in hundredths of a second; zero elsewhere.
 fn cpu_time() -> Duration {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
@@ -271,19 +279,21 @@ fn cpu_time() -> Duration {
 /// Medians of `rounds`, the queues taking turns.
 fn compare(senders: u64, taking: Taking, (items, rounds): (u64, usize)) {
     type Run = fn(u64, u64, Taking) -> Measured;
-    let queues: [(&str, Run); 4] = [
-        (Ours::NAME, run::<Ours>),
-        (Crossbeam::NAME, run::<Crossbeam>),
-        (Std::NAME, run::<Std>),
-        (Locked::NAME, run::<Locked>),
+    let queues: [(&str, Run, Run); 4] = [
+        (Ours::NAME, run::<Ours>, run_alone::<Ours>),
+        (Crossbeam::NAME, run::<Crossbeam>, run_alone::<Crossbeam>),
+        (Std::NAME, run::<Std>, run_alone::<Std>),
+        (Locked::NAME, run::<Locked>, run_alone::<Locked>),
     ];
-    let mut measured: [Vec<Measured>; 4] = Default::default();
+    let queues = &queues[usize::from(taking == Taking::Single)..];
+    let mut measured: Vec<Vec<Measured>> = queues.iter().map(|_| Vec::new()).collect();
     for _ in 0..rounds {
-        for ((_, run), measured) in queues.iter().zip(&mut measured) {
+        for ((_, run, alone), measured) in queues.iter().zip(&mut measured) {
+            let run = if senders == 0 { alone } else { run };
             measured.push(run(senders, items, taking));
         }
     }
-    for ((name, _), measured) in queues.iter().zip(&mut measured) {
+    for ((name, ..), measured) in queues.iter().zip(&mut measured) {
         measured.sort_by_key(|measured| measured.elapsed);
         let Measured { elapsed, groups, .. } = measured[rounds / 2];
         measured.sort_by_key(|measured| measured.cpu);
@@ -301,8 +311,13 @@ fn compare(senders: u64, taking: Taking, (items, rounds): (u64, usize)) {
 
 fn main() {
     let benchmark = std::env::args().any(|argument| argument == "--bench");
-    let size = if benchmark { (1_000_000, 9) } else { (1_000, 1) };
+    compare(0, Taking::Groups, if benchmark { (4_000_000, 9) } else { (1_000, 1) });
     for taking in [Taking::Single, Taking::Groups, Taking::Slow] {
+        let size = match (benchmark, taking) {
+            (false, _) => (1_000, 1),
+            (true, Taking::Slow) => (20_000, 5),
+            (true, _) => (1_000_000, 9),
+        };
         for senders in [1, 2, 4] {
             compare(senders, taking, size);
         }

@@ -65,7 +65,7 @@ pub struct Receiver<T> {
     cursor: Cursor,
 }
 
-/// A queue for at most `capacity` items.
+/// A queue for `capacity` items, rounded up to a power of two, and never one more.
 ///
 /// # Panics
 /// If the capacity is 0.
@@ -135,13 +135,6 @@ impl<T> Drop for Sender<T> {
 }
 
 impl<T> Receiver<T> {
-    /// Takes one item, if there is one.
-    pub fn try_receive(&mut self) -> Option<T> {
-        let item = self.queue.ring.take(&mut self.cursor)?;
-        self.queue.room.ring();
-        Some(item)
-    }
-
     /// Appends all items that are there to `group`, but never more than the queue holds, so that a sender which keeps up
     /// cannot keep the receiver here. Returns how many there were.
     pub fn drain(&mut self, group: &mut Vec<T>) -> usize {

@@ -145,7 +145,7 @@ fn every_item_is_dropped_once() {
                 }
             }
         });
-        drop(receiver.try_receive());
+        receiver.drain(&mut Vec::new());
         drop(receiver);
         thread.join().unwrap();
         assert_eq!(dropped.load(Ordering::Relaxed), 3);

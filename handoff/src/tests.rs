@@ -10,8 +10,8 @@ use super::*;
 
 #[test]
 fn it_holds_what_it_says_and_gives_the_rest_back() {
-    for capacity in [1, 2, 3, 7, 64] {
-        let (sender, mut receiver) = bounded(capacity);
+    for (asked, capacity) in [(1, 1), (2, 2), (3, 4), (7, 8), (64, 64)] {
+        let (sender, mut receiver) = bounded(asked);
         for round in 0..3 {
             let sent: Vec<usize> = (0..capacity).map(|item| round * 100 + item).collect();
             for item in &sent {
@@ -24,7 +24,7 @@ fn it_holds_what_it_says_and_gives_the_rest_back() {
             assert_eq!(receiver.drain(&mut group), 0);
             // The next round begins elsewhere in the ring.
             sender.try_send(7).unwrap();
-            assert_eq!((receiver.try_receive(), receiver.try_receive()), (Some(7), None));
+            assert_eq!(receiver.drain(&mut Vec::new()), 1);
         }
     }
 }
@@ -85,7 +85,7 @@ impl Drop for Gauged<'_> {
 fn senders_wait_for_a_slow_receiver() {
     const SENDERS: usize = 4;
     const ITEMS: usize = 5_000;
-    const CAPACITY: usize = 5;
+    const CAPACITY: usize = 8;
     let gauge = Gauge::default();
     let (sender, mut receiver) = bounded(CAPACITY);
     thread::scope(|scope| {
@@ -131,18 +131,18 @@ fn the_receiver_wakes_for_other_reasons() {
 #[derive(Debug, Clone)]
 enum Step {
     Send(u8),
-    Take,
     Drain,
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![5 => any::<u8>().prop_map(Step::Send), 3 => Just(Step::Take), 1 => Just(Step::Drain)]
+    prop_oneof![3 => any::<u8>().prop_map(Step::Send), 1 => Just(Step::Drain)]
 }
 
 proptest! {
     #[test]
-    fn agrees_with_a_plain_queue(capacity in 1_usize..6, steps in prop::collection::vec(step(), 0..200)) {
+    fn agrees_with_a_plain_queue(log in 0_u32..4, steps in prop::collection::vec(step(), 0..200)) {
         // Boxes, so that an item that is lost or doubled shows under Miri and in leak checks.
+        let capacity = 1 << log;
         let (sender, mut receiver) = bounded(capacity);
         let mut model: VecDeque<Box<u8>> = VecDeque::new();
         for step in steps {
@@ -154,7 +154,6 @@ proptest! {
                         model.push_back(Box::new(item));
                     }
                 }
-                Step::Take => prop_assert_eq!(receiver.try_receive(), model.pop_front()),
                 Step::Drain => {
                     let mut group = Vec::new();
                     prop_assert_eq!(receiver.drain(&mut group), model.len());
