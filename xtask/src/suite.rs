@@ -15,6 +15,10 @@ const TESTS: (&str, &[&str]) = ("tests", &["test", "--workspace", "--locked"]);
 /// Plain `cargo test` leaves benches out. With the whole workspace, so that nothing is built again with other features.
 const BENCHES: (&str, &[&str]) = ("benches at a tiny size", &["test", "--workspace", "--bench", "*", "--locked"]);
 
+/// The queue between threads in every order of its steps. In a target folder of its own: the flag would have all else built
+/// anew.
+const LOOM: (&str, &[&str]) = ("handoff under loom", &["test", "--package", "weir-handoff", "--lib", "--locked"]);
+
 /// Runs every step.
 pub(crate) fn run() -> Result<()> {
     let root = workspace::root()?;
@@ -28,6 +32,7 @@ pub(crate) fn run() -> Result<()> {
     for (name, arguments) in [TESTS, BENCHES] {
         step(name, || cargo(&root, arguments, data.as_ref()))?;
     }
+    step(LOOM.0, || loom(&root))?;
     println!("\nAll steps passed in {:.1} s.", started.elapsed().as_secs_f64());
     announce_data(data.as_deref());
     Ok(())
@@ -54,6 +59,13 @@ fn cargo(root: &Path, arguments: &[&str], data: Option<&PathBuf>) -> Result<()> 
     }
     let status = command.status().context("cargo does not start")?;
     if status.success() { Ok(()) } else { bail!("`cargo {}`: {status}", arguments.join(" ")) }
+}
+
+fn loom(root: &Path) -> Result<()> {
+    let mut command = workspace::cargo(root);
+    command.args(LOOM.1).arg("--target-dir").arg(workspace::target_dir(root)?.join("loom"));
+    let status = command.env("RUSTFLAGS", "--cfg loom").status().context("cargo does not start")?;
+    if status.success() { Ok(()) } else { bail!("`cargo {}` with `--cfg loom`: {status}", LOOM.1.join(" ")) }
 }
 
 fn tidy_step(root: &Path) -> Result<()> {
