@@ -113,6 +113,27 @@ impl<'a> Close<'a> {
         ShardPeriods::new(self, shard)
     }
 
+    /// The periods of customers that are in no shard's own list, in order.
+    pub fn merged_periods(&self) -> &[CustomerPeriod] {
+        &self.merged
+    }
+
+    /// Visits the periods of one shard's own customers, in whatever order is near: for sums.
+    pub fn visit_own<E>(
+        &self,
+        shard: &Shard,
+        mut visit: impl FnMut(&CustomerPeriod) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let list = ShardPeriods::unordered(self, shard);
+        let (mut terms, mut current) = (totals::TermsCache::default(), CustomerPeriod::empty());
+        for position in 0..crate::next_index(list.len()) {
+            list.prefetch(position.saturating_add(1));
+            list.fill(position, &mut current, &mut terms);
+            visit(&current)?;
+        }
+        Ok(())
+    }
+
     /// Every customer's every period, out of the lists of all shards, which threads may have made.
     pub fn periods<'c>(&'c self, lists: Vec<ShardPeriods<'c>>) -> Periods<'c> {
         assert_eq!(lists.len(), self.shards.len(), "a list is missing: a bill must not silently lose a customer");

@@ -10,7 +10,7 @@
 
 use std::cmp::Ordering;
 
-use crate::prefetch::prefetch;
+use crate::prefetch::{AHEAD, prefetch};
 
 /// No number is `u32::MAX`, so no entry looks like this. Ones, not zeros: pages of zeros are shared until they are written,
 /// and a page that is probed before it is written costs an interrupt on every core when it stops being shared.
@@ -85,9 +85,11 @@ impl Index {
 
     /// Calls `visit` for the entry of every number, in the order of entries, and forgets the numbers; the memory is kept. Entries
     /// begin with their hash, so slots are in order but for what collided, and putting them in order costs what entering them cost.
+    /// `prefetch` starts to bring an entry into the cache: they are read in the order of their hashes.
     pub fn drain<T: Ord, E>(
         &mut self,
         entry: impl Fn(u32) -> T,
+        prefetch: impl Fn(u32),
         visit: &mut impl FnMut(T) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut end = 0;
@@ -107,7 +109,13 @@ impl Index {
             }
             end += 1;
         }
-        let visited = self.slots.iter().take(end).try_for_each(|slot| visit(entry(number_in(*slot))));
+        let mut ahead = self.slots.iter().take(end).skip(AHEAD);
+        let visited = self.slots.iter().take(end).try_for_each(|slot| {
+            if let Some(later) = ahead.next() {
+                prefetch(number_in(*later));
+            }
+            visit(entry(number_in(*slot)))
+        });
         self.slots.fill(EMPTY);
         self.len = 0;
         visited

@@ -26,6 +26,7 @@ fn main() -> Result<()> {
     let size = arguments.next().unwrap_or_else(|| "64MiB".to_owned());
     let memory_bytes = memory::parse(&size).map_err(anyhow::Error::msg)?;
     let parent = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
+    std::fs::create_dir_all(&parent)?;
     let folder = IdentityFolder::new(&parent, Durability::Temporary);
     println!("{count} identities in {SHARDS} shards under {size}, files below {}", parent.display());
     let before = resident_bytes("VmRSS:")?;

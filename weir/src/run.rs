@@ -197,8 +197,7 @@ impl Run<'_> {
         }
         report.closes = self.closes.iter().map(ToString::to_string).collect();
         report.closes_after = self.closes_after;
-        let periods = pieces::periods(&close, &self.shards, self.spread.threads)?;
-        summary::fill(&mut report, catalog, (&periods, self.spread.threads))?;
+        summary::fill(&mut report, &close, (&self.shards, self.spread.threads))?;
         if let Some(output) = &mut self.output {
             output.close(&sealed, &close)?;
         }
@@ -213,6 +212,7 @@ impl Run<'_> {
         self.identities.remove()?;
         match self.output {
             Some(mut output) => {
+                let periods = pieces::periods(&close, &self.shards, self.spread.threads)?;
                 output.write_totals(catalog, (&periods, self.spread.threads))?;
                 output.publish(&mut report, stopwatch)?;
             }

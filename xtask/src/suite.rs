@@ -63,7 +63,7 @@ fn cargo(root: &Path, arguments: &[&str], data: Option<&PathBuf>) -> Result<()> 
 
 fn loom(root: &Path) -> Result<()> {
     let mut command = workspace::cargo(root);
-    command.args(LOOM.1).arg("--target-dir").arg(workspace::target_dir(root).join("loom"));
+    command.args(LOOM.1).arg("--target-dir").arg(workspace::target_dir(root)?.join("loom"));
     let status = command.env("RUSTFLAGS", "--cfg loom").status().context("cargo does not start")?;
     if status.success() { Ok(()) } else { bail!("`cargo {}` with `--cfg loom`: {status}", LOOM.1.join(" ")) }
 }

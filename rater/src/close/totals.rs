@@ -29,15 +29,21 @@ pub struct ShardPeriods<'c> {
 
 impl<'c> ShardPeriods<'c> {
     pub(super) fn new(close: &'c Close<'c>, shard: &'c Shard) -> ShardPeriods<'c> {
+        let mut periods = ShardPeriods::unordered(close, shard);
+        periods.stretches.sort_by_cached_key(|number| Some(stretch_key(shard, *number)));
+        periods
+    }
+
+    /// The same as they were met: for sums, to which order is nothing.
+    pub(super) fn unordered(close: &'c Close<'c>, shard: &'c Shard) -> ShardPeriods<'c> {
         let own = own_customers(shard, &close.spread);
         let buckets = BucketsByStretch::new(shard);
-        let mut numbers: Vec<u32> = (0_u32..)
+        let stretches = (0_u32..)
             .zip(&shard.subjects.stretches)
             .filter(|(number, stretch)| own.get(at(stretch.customer)) == Some(&true) && !buckets.of(*number).is_empty())
             .map(|(number, _)| number)
             .collect();
-        numbers.sort_by_cached_key(|number| Some(stretch_key(shard, *number)));
-        ShardPeriods { close, shard, stretches: numbers, buckets }
+        ShardPeriods { close, shard, stretches, buckets }
     }
 
     /// Number of periods.

@@ -10,6 +10,8 @@
     reason = "bit positions of a structure whose size is checked when it is made"
 )]
 
+use crate::prefetch::prefetch;
+
 /// Buckets whose first rank is written down.
 const BLOCK: u64 = 64;
 const WORD_BITS: u64 = 64;
@@ -88,13 +90,11 @@ impl Filter {
             *slot = (place, self.starts.get(index(place.bucket / BLOCK)).copied().unwrap_or(u32::MAX));
         }
         let places = places.get(..lows.len().min(N)).unwrap_or_default();
-        let touched = places.iter().fold(0, |touched, (place, start)| {
+        for (place, start) in places {
             let mark = place.bucket / BLOCK * BLOCK + u64::from(*start);
-            let tag = u64::from(*start) + place.bucket % BLOCK;
-            let word = self.marks.get(index(mark / WORD_BITS)).copied().unwrap_or(0);
-            touched ^ word ^ u64::from(self.tags.get(index(tag)).copied().unwrap_or(0))
-        });
-        std::hint::black_box(touched);
+            prefetch(&self.marks, index(mark / WORD_BITS));
+            prefetch(&self.tags, index(u64::from(*start) + place.bucket % BLOCK));
+        }
         for (position, (place, start)) in places.iter().enumerate() {
             let (first, count) = self.ranks(place.bucket, *start);
             let tags = self.tags.get(index(first)..index(first + count)).unwrap_or_default();

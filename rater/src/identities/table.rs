@@ -107,7 +107,7 @@ impl Table {
     pub fn drain_sorted<E>(&mut self, mut visit: impl FnMut(Entry) -> Result<(), E>) -> Result<(), E> {
         let Table { index, entries } = self;
         let entry = |number: u32| entries.get(number).copied().unwrap_or(NO_ENTRY);
-        let drained = index.drain(entry, &mut visit);
+        let drained = index.drain(entry, |number| entries.prefetch(number), &mut visit);
         entries.clear();
         drained
     }

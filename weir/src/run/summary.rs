@@ -1,17 +1,18 @@
 //! The sums over all totals, computed in parallel: no order is needed for them.
 
 use std::collections::BTreeMap;
+use std::thread;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use weir_invoicer::Modified;
 use weir_model::catalog::Catalog;
 use weir_model::currency::Currency;
 use weir_model::number::{Amount, Money};
 use weir_model::rated::CustomerPeriod;
-use weir_rater::close::Periods;
+use weir_rater::Shard;
+use weir_rater::close::Close;
 
 use super::documents::Billed;
-use super::pieces;
 use crate::report::Report;
 
 /// Sums over some customers' periods.
@@ -24,15 +25,28 @@ struct Sums {
 }
 
 /// Fills in what the report says about totals and money.
-pub fn fill(report: &mut Report, catalog: &Catalog, (periods, threads): (&Periods<'_>, usize)) -> Result<()> {
+pub fn fill(report: &mut Report, close: &Close<'_>, (shards, threads): (&[Shard], usize)) -> Result<()> {
     let mut sums = Sums::default();
+    let catalog = close.catalog();
     let modified = Modified::of_catalog(catalog);
-    let sum = |range| {
+    let sum = |shards: &[Shard]| {
         let mut sums = Sums::default();
-        periods.visit(range, |period| sums.add_period((catalog, &modified), period))?;
-        Ok(sums)
+        for shard in shards {
+            close.visit_own(shard, |period| sums.add_period((catalog, &modified), period))?;
+        }
+        anyhow::Ok(sums)
     };
-    pieces::in_order(periods, threads, sum, |part| sums.add(&part))?;
+    thread::scope(|scope| {
+        let parts = shards.chunks(shards.len().div_ceil(threads).max(1));
+        let parts: Vec<_> = parts.map(|shards| scope.spawn(move || sum(shards))).collect();
+        for part in parts {
+            sums.add(&part.join().map_err(|_| anyhow!("internal error: summing totals panicked"))??)?;
+        }
+        anyhow::Ok(())
+    })?;
+    for period in close.merged_periods() {
+        sums.add_period((catalog, &modified), period)?;
+    }
     report.amounts = texts(&sums.amounts, Amount::to_string);
     report.invoiced = texts(&sums.invoiced, |money| money.to_decimal_text());
     report.invoices = sums.invoices;

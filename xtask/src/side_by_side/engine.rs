@@ -19,8 +19,10 @@ use super::process::{self, Finished};
 pub(super) enum Engine {
     /// Rated and totalled; only the report is made.
     Weir,
-    /// Also archived: events, rated rows, totals and invoices, synced to the disk.
+    /// Also archived: events, rated rows and totals, synced to the disk.
     WeirArchive,
+    /// And an invoice for every customer.
+    WeirDocuments,
     DuckDb,
     /// With an amount for every event.
     DuckDbRated,
@@ -54,9 +56,10 @@ pub(super) struct Tools {
 
 impl Engine {
     /// In the order of the table and of each round.
-    pub(super) const ALL: [Engine; 7] = [
+    pub(super) const ALL: [Engine; 8] = [
         Engine::Weir,
         Engine::WeirArchive,
+        Engine::WeirDocuments,
         Engine::DuckDb,
         Engine::DuckDbRated,
         Engine::ClickHouse,
@@ -69,6 +72,7 @@ impl Engine {
         match self {
             Engine::Weir => "weir",
             Engine::WeirArchive => "weir-archive",
+            Engine::WeirDocuments => "weir-documents",
             Engine::DuckDb => "duckdb",
             Engine::DuckDbRated => "duckdb-rated",
             Engine::ClickHouse => "clickhouse",
@@ -87,7 +91,7 @@ impl Engine {
     /// The Python packages of a peer, pinned; none for Weir.
     pub(super) fn packages(self) -> &'static [&'static str] {
         match self {
-            Engine::Weir | Engine::WeirArchive => &[],
+            Engine::Weir | Engine::WeirArchive | Engine::WeirDocuments => &[],
             Engine::DuckDb | Engine::DuckDbRated => &["duckdb==1.4.2"],
             Engine::ClickHouse => &["chdb==4.4.0"],
             Engine::DataFusion => &["datafusion==55.0.0", "pyarrow==26.0.1"],
@@ -125,6 +129,9 @@ impl Engine {
         command.arg(&files.catalog).arg("--events").arg(&files.events);
         if self == Engine::Weir {
             return process::run(&mut command, log);
+        }
+        if self == Engine::WeirArchive {
+            command.arg("--no-documents");
         }
         let out = tools.folder.join("out");
         remove_folder(&out)?;
