@@ -54,24 +54,9 @@ pub(crate) fn check(chunk: &Chunk, outputs: &[ShardOutput]) -> Result<(), &'stat
         return Err("another number of outputs than of batches");
     }
     for (batch, output) in chunk.batches.iter().zip(outputs) {
-        let EventBatch {
-            fingerprint,
-            payload,
-            subject_hash,
-            event_type,
-            time,
-            position,
-            subject,
-            source,
-            id,
-            type_name,
-            data,
-            ..
-        } = batch;
-        let spans = [subject, source, id, type_name, data].map(Vec::len);
-        let hashes = [fingerprint.len(), payload.len(), subject_hash.len()];
-        let others = [event_type.len(), time.len(), position.len()];
-        if spans.iter().chain(&hashes).chain(&others).any(|&len| len != output.verdicts.len()) {
+        let EventBatch { fingerprint, payload, events, attributes, .. } = batch;
+        let columns = [fingerprint.len(), payload.len(), events.len(), attributes.len()];
+        if columns.iter().any(|&len| len != output.verdicts.len()) {
             return Err("another number of verdicts than of events");
         }
         let rows = &output.rows;

@@ -34,7 +34,7 @@ impl<'a> Rated<'a> {
     /// An event's record in its file.
     pub(crate) fn position(&self, place: Place) -> u64 {
         let (batch, i) = self.batch(place);
-        self.chunk.first_position.saturating_add(u64::from(batch.position[i]))
+        self.chunk.first_position.saturating_add(u64::from(batch.events[i].position))
     }
 
     pub(crate) fn mismatch(&self, what: &'static str) -> ArchiveError {
@@ -72,7 +72,7 @@ impl EventBuffer {
         self.places.iter_mut().for_each(Vec::clear);
         for &place in places {
             let (batch, i) = rated.batch(place);
-            of_partition(&mut self.places, months.of(batch.time[i])).push(place);
+            of_partition(&mut self.places, months.of(batch.events[i].time)).push(place);
         }
         for (month, places) in (0..).zip(&self.places).filter(|(_, places)| !places.is_empty()) {
             let columns = of_partition(&mut self.months, month);
@@ -150,7 +150,7 @@ impl EventColumns {
         self.fingerprint.extend(events().map(|(batch, i)| batch.fingerprint[i].0));
         self.payload.extend(events().map(|(batch, i)| batch.payload[i].0));
         for (row, (batch, i)) in events().enumerate() {
-            let source = batch.source[i].of(text);
+            let source = batch.attributes[i].source.of(text);
             if self.source.push(source) == Novelty::New && !is_utf8(source) {
                 return Err(not_utf8("source", row));
             }
@@ -158,9 +158,9 @@ impl EventColumns {
         self.append_ids(places.iter().map(|&place| rated.batch(place)), text).map_err(|row| not_utf8("id", row))?;
         self.append_subjects(rated, places).map_err(|row| not_utf8("subject", row))?;
         self.append_types(events(), text).map_err(|row| not_utf8("type", row))?;
-        self.time.extend(events().map(|(batch, i)| batch.time[i].micros()));
+        self.time.extend(events().map(|(batch, i)| batch.events[i].time.micros()));
         for (row, (batch, i)) in events().enumerate() {
-            let data = Some(batch.data[i]).filter(|data| !data.is_absent()).map(|data| data.of(text));
+            let data = Some(batch.attributes[i].data).filter(|data| !data.is_absent()).map(|data| data.of(text));
             if self.data.push(data) == Novelty::New && !is_utf8(data.unwrap_or_default()) {
                 return Err(not_utf8("data", row));
             }
@@ -181,12 +181,12 @@ impl EventColumns {
         text: &[u8],
     ) -> Result<(), usize> {
         let before = self.id.byte_len();
-        events.clone().for_each(|(batch, i)| self.id.push(Some(batch.id[i].of(text))));
+        events.clone().for_each(|(batch, i)| self.id.push(Some(batch.attributes[i].id.of(text))));
         // All at once: the lengths between short texts are ASCII too.
         if self.id.since(before).is_ascii() {
             return Ok(());
         }
-        let wrong = events.enumerate().find(|(_, (batch, i))| !is_utf8(batch.id[*i].of(text)));
+        let wrong = events.enumerate().find(|(_, (batch, i))| !is_utf8(batch.attributes[*i].id.of(text)));
         wrong.map_or(Ok(()), |(row, _)| Err(row))
     }
 
@@ -207,8 +207,8 @@ impl EventColumns {
     #[cold]
     fn enter_subject(&mut self, rated: Rated<'_>, place: Place) -> Option<u32> {
         let (batch, i) = rated.batch(place);
-        let text = batch.subject[i].of(&rated.chunk.text);
-        let key = self.subjects.key(batch.subject_hash[i].0, |_| push_text(&mut self.subject_texts, text));
+        let text = batch.attributes[i].subject.of(&rated.chunk.text);
+        let key = self.subjects.key(batch.events[i].subject_hash.0, |_| push_text(&mut self.subject_texts, text));
         let keys = of_partition(&mut self.subject_keys, place.shard);
         if keys.len() <= at(place.subject) {
             keys.resize(at(place.subject) + 1, NO_KEY);
@@ -224,14 +224,14 @@ impl EventColumns {
         text: &[u8],
     ) -> Result<(), usize> {
         for (row, (batch, i)) in events.enumerate() {
-            let event_type = batch.event_type[i];
+            let event_type = batch.events[i].event_type;
             if let Some(&key) = self.type_keys.get(event_type.at())
                 && key != NO_KEY
             {
                 self.type_name.push_known(key);
                 continue;
             }
-            let name = batch.type_name[i].of(text);
+            let name = batch.attributes[i].type_name.of(text);
             let novelty = self.type_name.push(name);
             if event_type != TypeIdx::UNKNOWN {
                 if self.type_keys.len() <= event_type.at() {

@@ -54,7 +54,7 @@ impl LogOrder {
         });
         if several {
             let of = |place: &Place| (&batches[at(place.shard)], at(place.index));
-            let position = |place: &Place| of(place).0.position[at(place.index)];
+            let position = |place: &Place| of(place).0.events[at(place.index)].position;
             for tied in places.chunk_by_mut(|a, b| position(a) == position(b)) {
                 tied.sort_unstable_by_key(|place| of(place).0.fingerprint[of(place).1]);
             }
@@ -65,10 +65,10 @@ impl LogOrder {
 
 fn for_each_accepted(batches: &[EventBatch], outputs: &[ShardOutput], mut visit: impl FnMut(u32, Place)) {
     for ((shard, batch), output) in (0..).zip(batches).zip(outputs) {
-        let events = (0..).zip(&batch.position).zip(&output.verdicts);
+        let events = (0..).zip(&batch.events).zip(&output.verdicts);
         let accepted = events.filter(|(_, verdict)| verdict.is_accepted());
-        for (((index, &position), _), &subject) in accepted.zip(&output.subjects) {
-            visit(position, Place { shard, index, subject });
+        for (((index, event), _), &subject) in accepted.zip(&output.subjects) {
+            visit(event.position, Place { shard, index, subject });
         }
     }
 }

@@ -38,7 +38,7 @@ impl Entry<'_> {
     fn log_order(&self) -> (u32, u128) {
         match self {
             Entry::Rejected(rejection) => (rejection.position, 0),
-            Entry::Conflict(batch, i) => (batch.position[*i], batch.fingerprint[*i].0),
+            Entry::Conflict(batch, i) => (batch.events[*i].position, batch.fingerprint[*i].0),
         }
     }
 }
@@ -124,13 +124,13 @@ fn line(input: &str, chunk: &Chunk, entry: &Entry<'_>) -> Line {
         Entry::Conflict(batch, i) => {
             line.add("code", CONFLICT);
             line.add("reason", CONFLICT_REASON);
-            let attributes =
-                [("source", &batch.source), ("id", &batch.id), ("subject", &batch.subject), ("type", &batch.type_name)];
-            for (key, spans) in attributes {
-                line.add(key, String::from_utf8_lossy(spans[*i].of(&chunk.text)));
+            let said = batch.attributes[*i];
+            let spans = [("source", said.source), ("id", said.id), ("subject", said.subject), ("type", said.type_name)];
+            for (key, span) in spans {
+                line.add(key, String::from_utf8_lossy(span.of(&chunk.text)));
             }
-            line.add("time", batch.time[*i].to_string());
-            line.quote("data", batch.data[*i], &chunk.text);
+            line.add("time", batch.events[*i].time.to_string());
+            line.quote("data", said.data, &chunk.text);
         }
     }
     line

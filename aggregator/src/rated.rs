@@ -148,7 +148,7 @@ impl RatedColumns {
         self.file.push_equal(rated.input.as_bytes(), usages.len());
         self.position.extend(usages.iter().map(|usage| rated.position(usage.event).cast_signed()));
         self.fingerprint.extend(events().map(|(batch, i)| batch.fingerprint[i].0));
-        self.time.extend(events().map(|(batch, i)| batch.time[i].micros()));
+        self.time.extend(events().map(|(batch, i)| batch.events[i].time.micros()));
         usages.iter().for_each(|usage| self.push_bucket(usage.bucket, texts));
         for usage in usages {
             let rows = &rated.outputs[at(usage.event.shard)].rows;

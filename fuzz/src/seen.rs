@@ -99,13 +99,14 @@ impl Seen {
             let (mut values, mut texts) = (0, 0);
             for at in 0..batch.len() {
                 let event = event(chunk, shard, at);
-                assert_eq!((batch.first_value[at], batch.first_text[at]), (values, texts), "slots have no gap");
+                let firsts = (batch.events[at].first_value, batch.events[at].first_text);
+                assert_eq!(firsts, (values, texts), "slots have no gap");
                 values += u32::try_from(event.values.len()).unwrap();
                 texts += u32::try_from(event.texts.len()).unwrap();
                 self.events.push(event);
             }
-            let lengths = [batch.payload.len(), batch.subject_hash.len(), batch.time.len(), batch.position.len()];
-            assert_eq!(lengths, [batch.len(); 4], "columns are of equal length");
+            let lengths = [batch.payload.len(), batch.events.len(), batch.attributes.len()];
+            assert_eq!(lengths, [batch.len(); 3], "columns are of equal length");
             let slots = (u32::try_from(batch.values.len()).unwrap(), u32::try_from(batch.texts.len()).unwrap());
             assert_eq!(slots, (values, texts), "every slot belongs to an event");
         }
@@ -138,16 +139,17 @@ fn event(chunk: &Chunk, shard: usize, at: usize) -> Event {
     // Whatever was accepted is UTF-8, whole and in its parts.
     let text = |span: Span| String::from_utf8(span.of(&chunk.text).to_vec()).unwrap();
     let optional = |span: Span| (!span.is_absent()).then(|| text(span));
-    let slots = catalog().event_types.get(batch.event_type[at].at());
+    let (read, said) = (batch.events[at], batch.attributes[at]);
+    let slots = catalog().event_types.get(read.event_type.at());
     let [values, texts] = slots.map_or([0, 0], |slots| [slots.values.len(), slots.texts.len()]);
-    let (first_value, first_text) = (batch.first_value[at] as usize, batch.first_text[at] as usize);
+    let (first_value, first_text) = (read.first_value as usize, read.first_text as usize);
     Event {
-        position: chunk.first_position + u64::from(batch.position[at]),
+        position: chunk.first_position + u64::from(read.position),
         shard,
-        hashes: (batch.fingerprint[at].0, batch.payload[at].0, batch.subject_hash[at].0),
-        micros: batch.time[at].micros(),
-        attributes: [batch.source[at], batch.id[at], batch.subject[at], batch.type_name[at]].map(text),
-        data: optional(batch.data[at]),
+        hashes: (batch.fingerprint[at].0, batch.payload[at].0, read.subject_hash.0),
+        micros: read.time.micros(),
+        attributes: [said.source, said.id, said.subject, said.type_name].map(text),
+        data: optional(said.data),
         values: batch.values[first_value..first_value + values].iter().map(|value| value.get()).collect(),
         texts: batch.texts[first_text..first_text + texts].iter().map(|span| optional(*span)).collect(),
     }

@@ -11,7 +11,7 @@ pub(crate) mod values;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use weir_model::catalog::{Catalog, Path, TypeIdx, ValueSlot};
-use weir_model::event::{Chunk, EventBatch, Span};
+use weir_model::event::{Attributes, Chunk, Event, EventBatch, Span};
 use weir_model::hash::{HashKey, shard_of};
 use weir_model::limits::{ATTRIBUTE_BYTES_MAX, LINE_BYTES_MAX};
 use weir_model::time::Instant;
@@ -238,17 +238,10 @@ impl Decoder {
         }
         batch.fingerprint.push(fingerprint);
         batch.payload.push(digest);
-        batch.subject_hash.push(subject_hash);
-        batch.event_type.push(event.event_type);
-        batch.time.push(event.time);
-        batch.position.push(event.position);
-        batch.subject.push(event.subject);
-        batch.source.push(event.source);
-        batch.id.push(event.id);
-        batch.type_name.push(event.type_name);
-        batch.data.push(event.data);
-        batch.first_value.push(index(first_value));
-        batch.first_text.push(index(first_text));
+        let Admitted { position, source, id, subject, type_name, event_type, time, data, .. } = *event;
+        let (first_value, first_text) = (index(first_value), index(first_text));
+        batch.events.push(Event { subject_hash, time, event_type, position, first_value, first_text });
+        batch.attributes.push(Attributes { subject, source, id, type_name, data });
         Ok(())
     }
 }

@@ -63,35 +63,51 @@ impl SlotValue {
     }
 }
 
-/// One shard's events of one chunk, as columns of equal length (`values` and `texts` are flattened: see `first_value`).
+/// What rating reads of an event beside its identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event {
+    /// Keyed hash of `subject` (not of `partitionkey`).
+    pub subject_hash: RouteHash,
+    /// When the usage happened.
+    pub time: Instant,
+    /// The catalog's event type; [`TypeIdx::UNKNOWN`] when no meter reads it.
+    pub event_type: TypeIdx,
+    /// Position in the file, counted from the chunk's `first_position`.
+    pub position: u32,
+    /// Where the event's slots begin in the batch's `values`; their number is its type's.
+    pub first_value: u32,
+    /// Where the event's slots begin in the batch's `texts`; their number is its type's.
+    pub first_text: u32,
+}
+
+/// What an event says in words: what the archive keeps, and whoever asks what was meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attributes {
+    /// CloudEvents `subject`.
+    pub subject: Span,
+    /// CloudEvents `source`.
+    pub source: Span,
+    /// CloudEvents `id`.
+    pub id: Span,
+    /// CloudEvents `type`, verbatim.
+    pub type_name: Span,
+    /// `data`, verbatim; [`Span::ABSENT`] without data.
+    pub data: Span,
+}
+
+/// One shard's events of one chunk. What is read together stands together: a batch has few columns to append to, because
+/// decoding appends to those of all shards in turn, and each costs a page of the processor's address cache. The first four are of
+/// equal length; `values` and `texts` are flattened (see [`Event::first_value`]).
 #[derive(Debug, Default)]
 pub struct EventBatch {
     /// Identity within the route key.
     pub fingerprint: Vec<Fingerprint>,
     /// Content.
     pub payload: Vec<PayloadDigest>,
-    /// Keyed hash of `subject` (not of `partitionkey`).
-    pub subject_hash: Vec<RouteHash>,
-    /// The catalog's event type; [`TypeIdx::UNKNOWN`] when no meter reads it.
-    pub event_type: Vec<TypeIdx>,
-    /// When the usage happened.
-    pub time: Vec<Instant>,
-    /// Position in the file, counted from the chunk's `first_position`.
-    pub position: Vec<u32>,
-    /// CloudEvents `subject`.
-    pub subject: Vec<Span>,
-    /// CloudEvents `source`.
-    pub source: Vec<Span>,
-    /// CloudEvents `id`.
-    pub id: Vec<Span>,
-    /// CloudEvents `type`, verbatim.
-    pub type_name: Vec<Span>,
-    /// `data`, verbatim; [`Span::ABSENT`] without data.
-    pub data: Vec<Span>,
-    /// Where this event's slots begin in `values`; their number is its type's.
-    pub first_value: Vec<u32>,
-    /// Where this event's slots begin in `texts`; their number is its type's.
-    pub first_text: Vec<u32>,
+    /// What rating reads.
+    pub events: Vec<Event>,
+    /// What was said.
+    pub attributes: Vec<Attributes>,
     /// Quantities and amounts by [`EventType::values`](crate::catalog::EventType).
     pub values: Vec<SlotValue>,
     /// Dimension values and distinct values by [`EventType::texts`](crate::catalog::EventType).
@@ -111,34 +127,12 @@ impl EventBatch {
 
     /// Forgets the events and keeps the memory.
     pub fn clear(&mut self) {
-        let EventBatch {
-            fingerprint,
-            payload,
-            subject_hash,
-            event_type,
-            time,
-            position,
-            subject,
-            source,
-            id,
-            type_name,
-            data,
-            first_value,
-            first_text,
-            values,
-            texts,
-        } = self;
+        let EventBatch { fingerprint, payload, events, attributes, values, texts } = self;
         fingerprint.clear();
         payload.clear();
-        subject_hash.clear();
-        event_type.clear();
-        time.clear();
-        position.clear();
-        for spans in [subject, source, id, type_name, data, texts] {
-            spans.clear();
-        }
-        first_value.clear();
-        first_text.clear();
+        events.clear();
+        attributes.clear();
+        texts.clear();
         values.clear();
     }
 }

@@ -2,7 +2,7 @@
 
 use weir_model::aggregation::Observation;
 use weir_model::catalog::{FilterTerm, TypeIdx};
-use weir_model::event::{EventBatch, Span};
+use weir_model::event::{Attributes, Event, EventBatch, Span};
 use weir_model::hash::{Digest, HashKey};
 use weir_model::number::{Amount, Quantity};
 use weir_model::price::CellIdx;
@@ -40,22 +40,26 @@ pub struct EventView<'a> {
 }
 
 impl<'a> EventView<'a> {
+    fn event(&self) -> Option<&'a Event> {
+        self.batch.events.get(self.i)
+    }
+
     /// The number in a slot.
     pub fn value(&self, slot: u16) -> Option<i128> {
-        let first = at(*self.batch.first_value.get(self.i)?);
+        let first = at(self.event()?.first_value);
         self.batch.values.get(first.saturating_add(usize::from(slot)))?.get()
     }
 
     /// The text in a slot.
     pub fn text(&self, slot: u16) -> Option<&'a str> {
-        let first = at(*self.batch.first_text.get(self.i)?);
+        let first = at(self.event()?.first_text);
         let span = self.batch.texts.get(first.saturating_add(usize::from(slot)))?;
         (!span.is_absent()).then(|| std::str::from_utf8(span.of(self.text)).expect("decoded text is UTF-8"))
     }
 
     /// When it happened.
     pub fn time(&self) -> Instant {
-        self.batch.time.get(self.i).copied().unwrap_or_default()
+        self.event().map(|event| event.time).unwrap_or_default()
     }
 
     /// The event's value at a plain charge. `None`: the charge does not select it.
@@ -74,7 +78,7 @@ impl<'a> EventView<'a> {
     }
 
     fn event_type(&self) -> TypeIdx {
-        self.batch.event_type.get(self.i).copied().unwrap_or(TypeIdx::UNKNOWN)
+        self.event().map_or(TypeIdx::UNKNOWN, |event| event.event_type)
     }
 
     /// The event's value at a meter. `None`: the meter does not select it.
@@ -108,7 +112,8 @@ impl<'a> EventView<'a> {
 
     /// What the event brings to one meter, at which it has this value.
     pub fn observation(&self, resource: &Resource, value: Quantity, key: &HashKey) -> Observation<'a> {
-        let text = |column: &[Span]| column.get(self.i).map_or(&[][..], |span| span.of(self.text));
+        let said = self.batch.attributes.get(self.i);
+        let text = |of: fn(&Attributes) -> Span| said.map_or(&[][..], |said| of(said).of(self.text));
         let distinct = resource.distinct.and_then(|slot| self.text(slot)).map_or(0, |text| key.text(text.as_bytes()));
         // Decoding holds amounts within their bound.
         let own = resource.own.and_then(|slot| Amount::from_scaled(self.value(slot)?).ok()).unwrap_or_default();
@@ -117,8 +122,8 @@ impl<'a> EventView<'a> {
             own,
             distinct,
             time: self.time(),
-            source: text(&self.batch.source),
-            id: text(&self.batch.id),
+            source: text(|said| said.source),
+            id: text(|said| said.id),
             estimated: resource.estimated.and_then(|slot| self.text(slot)) == Some("true"),
             fingerprint: self.batch.fingerprint.get(self.i).map_or(0, |fingerprint| fingerprint.0),
         }

@@ -12,7 +12,7 @@ pub use resume::{Known, KnownBucket, ResumeError};
 
 use std::sync::Arc;
 
-use weir_model::event::EventBatch;
+use weir_model::event::{EventBatch, Span};
 use weir_model::rated::{BucketNumbers, OpenedBucket, OpenedCombo, OpenedStretch, Openings, ShardOutput};
 use weir_model::time::Instant;
 use weir_model::verdict::Verdict;
@@ -187,7 +187,7 @@ impl Shard {
     /// Step 2: whose usage each accepted event is.
     fn resolve_subjects(&mut self, text: &[u8], batch: &EventBatch, scratch: &mut Scratch) {
         scratch.subjects.clear();
-        let hash_of = |event: &u32| batch.subject_hash.get(at(*event)).copied();
+        let hash_of = |event: &u32| batch.events.get(at(*event)).map(|event| event.subject_hash);
         let hashes = || scratch.accepted.iter().filter_map(hash_of);
         hashes().take(2 * AHEAD).for_each(|hash| self.subjects.prefetch_slot(hash));
         hashes().take(AHEAD).for_each(|hash| self.subjects.prefetch_subject(hash));
@@ -200,10 +200,10 @@ impl Shard {
             if let Some(next) = subjects_ahead.next() {
                 self.subjects.prefetch_subject(next);
             }
-            let columns = batch.subject_hash.get(at(*event)).zip(batch.subject.get(at(*event)));
-            let (hash, subject) = columns.expect("the columns of a batch are of equal length");
-            let name = || std::str::from_utf8(subject.of(text)).expect("decoded text is UTF-8");
-            scratch.subjects.push(self.subjects.intern(&self.plan, *hash, name));
+            let said = || batch.attributes.get(at(*event)).map_or(Span::ABSENT, |said| said.subject);
+            let name = || std::str::from_utf8(said().of(text)).expect("decoded text is UTF-8");
+            let hash = hash_of(event).expect("verdicts are about this batch");
+            scratch.subjects.push(self.subjects.intern(&self.plan, hash, name));
         }
     }
 

@@ -90,7 +90,10 @@ fn chunk(sequence: u64, opened: &mut [std::collections::HashMap<(u64, u64), u32>
         let event = push(&mut chunk, &mut out[shard], shard, &sample);
         let fingerprint = Fingerprint((u128::from(mix(random)) << 64) | u128::from(random));
         *chunk.batches[shard].fingerprint.last_mut().unwrap() = fingerprint;
-        debug_assert_eq!(chunk.batches[shard].subject_hash.last(), Some(&HashKey::FILES.route(subject.as_bytes())));
+        debug_assert_eq!(
+            chunk.batches[shard].events.last().map(|event| event.subject_hash),
+            Some(HashKey::FILES.route(subject.as_bytes()))
+        );
         let next = u32::try_from(opened[shard].len()).unwrap();
         let number = *opened[shard].entry((customer, charge)).or_insert_with(|| {
             let charge = ChargeIdx(u32::try_from(charge).unwrap());

@@ -20,7 +20,7 @@ use weir_model::catalog::{
     Plan, PlanIdx, Pool, PriceVersion, Proration, TypeIdx,
 };
 use weir_model::currency::Currency;
-use weir_model::event::{Chunk, Span};
+use weir_model::event::{Attributes, Chunk, Event, Span};
 use weir_model::hash::{HashKey, PayloadDigest};
 use weir_model::number::{Amount, Quantity, Scale, UnitAmount};
 use weir_model::price::{Capacity, CapacityTier, CellIdx, Days, Matrix, MatrixCell, Price, Schedule, Unit, Window};
@@ -199,15 +199,15 @@ pub fn push(chunk: &mut Chunk, output: &mut ShardOutput, shard: usize, sample: &
     let index = u32::try_from(batch.len()).unwrap();
     batch.fingerprint.push(weir_model::hash::Fingerprint(u128::from(sample.id)));
     batch.payload.push(PayloadDigest(sample.id + 1));
-    batch.subject_hash.push(HashKey::FILES.route(sample.subject.as_bytes()));
-    batch.event_type.push(TypeIdx(0));
-    batch.time.push(Instant::from_micros(sample.time));
-    batch.position.push(sample.position);
-    batch.subject.push(subject);
-    batch.source.push(source);
-    batch.id.push(id);
-    batch.type_name.push(type_name);
-    batch.data.push(data);
+    batch.events.push(Event {
+        subject_hash: HashKey::FILES.route(sample.subject.as_bytes()),
+        time: Instant::from_micros(sample.time),
+        event_type: TypeIdx(0),
+        position: sample.position,
+        first_value: 0,
+        first_text: 0,
+    });
+    batch.attributes.push(Attributes { subject, source, id, type_name, data });
     output.verdicts.push(sample.verdict);
     if sample.verdict.is_accepted() {
         output.subjects.push(subject_number(sample.subject));

@@ -4,7 +4,7 @@
 //! whether they are what its meters take. Nothing is hashed that the archive or its reader knows already.
 
 use weir_model::catalog::TypeIdx;
-use weir_model::event::{Chunk, Span};
+use weir_model::event::{Attributes, Chunk, Event, Span};
 use weir_model::hash::{Fingerprint, RouteHash, shard_of};
 use weir_model::time::Instant;
 
@@ -96,15 +96,9 @@ impl Decoder {
             return;
         }
         batch.fingerprint.push(event.fingerprint);
-        batch.subject_hash.push(event.subject_hash);
-        batch.event_type.push(event.event_type);
-        batch.time.push(event.time);
-        batch.subject.push(event.subject);
-        if !event.source.is_absent() {
-            batch.source.push(event.source);
-            batch.id.push(event.id);
-        }
-        batch.first_value.push(index(first_value));
-        batch.first_text.push(index(first_text));
+        let AcceptedEvent { subject_hash, event_type, time, subject, type_name, source, id, data, .. } = *event;
+        let (first_value, first_text) = (index(first_value), index(first_text));
+        batch.events.push(Event { subject_hash, time, event_type, position: 0, first_value, first_text });
+        batch.attributes.push(Attributes { subject, source, id, type_name, data });
     }
 }

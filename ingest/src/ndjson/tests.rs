@@ -79,28 +79,12 @@ fn check_columns(chunk: &Chunk) {
     let mut events = 0;
     for batch in &chunk.batches {
         let length = batch.len();
-        for column in [
-            batch.payload.len(),
-            batch.subject_hash.len(),
-            batch.event_type.len(),
-            batch.time.len(),
-            batch.position.len(),
-            batch.subject.len(),
-            batch.source.len(),
-            batch.id.len(),
-            batch.type_name.len(),
-            batch.data.len(),
-            batch.first_value.len(),
-            batch.first_text.len(),
-        ] {
-            assert_eq!(column, length);
-        }
+        assert_eq!([batch.payload.len(), batch.events.len(), batch.attributes.len()], [length; 3]);
         let types = catalog().event_types;
         let (mut values, mut texts) = (0, 0);
-        for event in 0..length {
-            assert_eq!(batch.first_value[event] as usize, values);
-            assert_eq!(batch.first_text[event] as usize, texts);
-            let event_type = types.get(batch.event_type[event].at());
+        for event in &batch.events {
+            assert_eq!((event.first_value as usize, event.first_text as usize), (values, texts));
+            let event_type = types.get(event.event_type.at());
             values += event_type.map_or(0, |event_type| event_type.values.len());
             texts += event_type.map_or(0, |event_type| event_type.texts.len());
         }
@@ -131,18 +115,18 @@ pub(super) fn events(chunk: &Chunk) -> Vec<Seen> {
     let mut seen = Vec::new();
     for (shard, batch) in chunk.batches.iter().enumerate() {
         for i in 0..batch.len() {
-            let event_type = types.get(batch.event_type[i].at());
-            let values = batch.first_value[i] as usize..;
-            let texts = batch.first_text[i] as usize..;
+            let (event, said) = (batch.events[i], batch.attributes[i]);
+            let event_type = types.get(event.event_type.at());
+            let (values, texts) = (event.first_value as usize.., event.first_text as usize..);
             let counts = event_type.map_or((0, 0), |event_type| (event_type.values.len(), event_type.texts.len()));
             seen.push(Seen {
                 shard,
-                hashes: (batch.fingerprint[i].0, batch.payload[i].0, batch.subject_hash[i].0),
-                type_index: batch.event_type[i].0,
-                micros: batch.time[i].micros(),
-                position: batch.position[i],
-                attributes: [batch.source[i], batch.id[i], batch.subject[i], batch.type_name[i]].map(text),
-                data: optional(batch.data[i]),
+                hashes: (batch.fingerprint[i].0, batch.payload[i].0, event.subject_hash.0),
+                type_index: event.event_type.0,
+                micros: event.time.micros(),
+                position: event.position,
+                attributes: [said.source, said.id, said.subject, said.type_name].map(text),
+                data: optional(said.data),
                 values: batch.values[values].iter().take(counts.0).map(|value: &SlotValue| value.get()).collect(),
                 texts: batch.texts[texts].iter().take(counts.1).map(|span| optional(*span)).collect(),
             });

@@ -140,16 +140,17 @@ impl Outcome {
         let first = self.events.len();
         for batch in &chunk.batches {
             for at in 0..batch.len() {
-                let known = batch.event_type[at] != weir_model::catalog::TypeIdx::UNKNOWN;
+                let (event, said) = (batch.events[at], batch.attributes[at]);
+                let known = event.event_type != weir_model::catalog::TypeIdx::UNKNOWN;
                 self.events.push(Event {
-                    position: position(batch.position[at]),
-                    source: text(batch.source[at]),
-                    id: text(batch.id[at]),
-                    type_name: text(batch.type_name[at]),
-                    subject: text(batch.subject[at]),
-                    time: batch.time[at].to_string(),
-                    data: text(batch.data[at]),
-                    value: known.then(|| batch.values[batch.first_value[at] as usize].get()).flatten(),
+                    position: position(event.position),
+                    source: text(said.source),
+                    id: text(said.id),
+                    type_name: text(said.type_name),
+                    subject: text(said.subject),
+                    time: event.time.to_string(),
+                    data: text(said.data),
+                    value: known.then(|| batch.values[event.first_value as usize].get()).flatten(),
                 });
             }
         }

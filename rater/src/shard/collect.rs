@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use weir_model::catalog::{Charge, ChargeIdx, Dimension, LatePolicy};
-use weir_model::event::EventBatch;
+use weir_model::event::{Event, EventBatch};
 use weir_model::number::Quantity;
 use weir_model::price::CellIdx;
 use weir_model::time::Instant;
@@ -30,8 +30,8 @@ impl Shard {
         usages.clear();
         for (&event, &subject) in accepted.iter().zip(subjects.iter()) {
             let i = at(event);
-            let columns = batch.time.get(i).zip(batch.event_type.get(i));
-            let (&time, &event_type) = columns.expect("the columns of a batch are of equal length");
+            let &Event { time, event_type, .. } =
+                batch.events.get(i).expect("the columns of a batch are of equal length");
             let place = match self.subjects.place(&plan, subject, time) {
                 Ok(place) => place,
                 Err(reason) => {
@@ -178,7 +178,7 @@ impl Shard {
     fn count_without_plan(&mut self, batch: &EventBatch, i: usize, reason: UnpricedReason) {
         let plan = Arc::clone(&self.plan);
         let event = EventView { text: &[], batch, i };
-        let event_type = batch.event_type.get(i).and_then(|index| plan.catalog().event_types.get(index.at()));
+        let event_type = batch.events.get(i).and_then(|event| plan.catalog().event_types.get(event.event_type.at()));
         let mut known = false;
         for &index in event_type.map_or(&[][..], |event_type| event_type.meters.as_slice()) {
             let Some(meter) = plan.catalog().meters.get(index.at()) else { continue };

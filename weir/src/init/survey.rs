@@ -95,14 +95,13 @@ impl Survey {
     fn observe(&mut self, chunk: &Chunk) {
         let text = |span: weir_model::event::Span| span.of(&chunk.text);
         for batch in &chunk.batches {
-            let events = batch.type_name.iter().zip(&batch.subject).zip(&batch.time).zip(&batch.data);
-            for (((type_name, subject), time), data) in events {
+            for (event, said) in batch.events.iter().zip(&batch.attributes) {
                 self.events += 1;
-                self.subjects.add(&String::from_utf8_lossy(text(*subject)));
-                let (first, last) = self.times.unwrap_or((*time, *time));
-                self.times = Some((first.min(*time), last.max(*time)));
-                let data = Some(text(*data)).filter(|data| !data.is_empty() && *data != b"null");
-                self.event(&String::from_utf8_lossy(text(*type_name)), data);
+                self.subjects.add(&String::from_utf8_lossy(text(said.subject)));
+                let (first, last) = self.times.unwrap_or((event.time, event.time));
+                self.times = Some((first.min(event.time), last.max(event.time)));
+                let data = Some(text(said.data)).filter(|data| !data.is_empty() && *data != b"null");
+                self.event(&String::from_utf8_lossy(text(said.type_name)), data);
             }
         }
     }
