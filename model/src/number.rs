@@ -269,6 +269,11 @@ impl Exact {
             let numerator = self.numerator.checked_add(other.numerator).ok_or(Overflow)?;
             return Ok(Exact { numerator, ..self });
         }
+        // Lowest terms are dear, and seldom what it takes for the sum to fit.
+        self.plus_over_common(other).or_else(|Overflow| self.reduced()?.plus_over_common(other.reduced()?))
+    }
+
+    fn plus_over_common(self, other: Exact) -> Result<Exact, Overflow> {
         let common = greatest_common_divisor(self.denominator, other.denominator);
         let (ours, theirs) = (
             other.denominator.checked_div(common).ok_or(Overflow)?,
@@ -278,6 +283,16 @@ impl Exact {
         let right = other.numerator.checked_mul(theirs).ok_or(Overflow)?;
         let numerator = left.checked_add(right).ok_or(Overflow)?;
         Ok(Exact { numerator, denominator: self.denominator.checked_mul(ours).ok_or(Overflow)? })
+    }
+
+    /// The same figure in lowest terms.
+    #[cold]
+    fn reduced(self) -> Result<Exact, Overflow> {
+        let common = greatest_common_divisor(self.denominator, self.numerator.checked_abs().ok_or(Overflow)?);
+        Ok(Exact {
+            numerator: self.numerator.checked_div(common).ok_or(Overflow)?,
+            denominator: self.denominator.checked_div(common).ok_or(Overflow)?,
+        })
     }
 
     /// Nothing, over the same denominator.
@@ -371,6 +386,18 @@ mod tests {
         assert_eq!(amount("99999999999999999999").checked_add(amount("1")), Err(Overflow));
         assert_eq!(Quantity::parse(b"9007199254740993", Scale::default()).unwrap().scaled(), 9_007_199_254_740_993);
         assert_eq!(Quantity::parse(b"0.1234567890123456789", Scale::new(12).unwrap()), Err(DecimalError::TooFine(12)));
+    }
+
+    #[test]
+    fn sums_fit_in_lowest_terms() {
+        // Two prices per large prime numbers of units: over the product of both denominators the sum has no room.
+        let [first, second] = [733_144_904_368_655_847_134_737, 370_158_206_418_243_180_173_932_i128].map(Exact::zero);
+        let price = 61_607_847_132_071_773_296_939_004_375_011_087_000;
+        let usage = second.add_product(31_781_423_000_000_000, price).unwrap();
+        assert_eq!(usage.plus_over_common(first), Err(Overflow));
+        assert_eq!(usage.plus(first), usage.reduced());
+        assert_eq!(usage.plus(first).unwrap().round(), usage.round());
+        assert_eq!(first.plus(usage), usage.reduced());
     }
 
     #[test]

@@ -11,6 +11,9 @@ use weir_loadtest::oracle::{Event, Value};
 const PERIOD_START: i64 = 1_785_542_400_000_000;
 const MINUTE: i64 = 60_000_000;
 const DAY: i64 = 24 * 60 * MINUTE;
+/// A price's block, scaled, at most.
+const BLOCK_MAX: u128 = 10_u128.pow(18);
+
 /// Days of the period.
 const DAYS: i64 = 31;
 const REGIONS: [&str; 3] = ["eu", "us", "ap"];
@@ -272,6 +275,12 @@ fn list(name: &str, items: impl Iterator<Item = String>) -> String {
     format!("{name} = [{}]", items.collect::<Vec<_>>().join(", "))
 }
 
+/// How much a price buys: at most 10^18 scaled, so that the sum of two versions of any amount fits in 256 bits, however their blocks
+/// divide.
+fn block_size(figure: Figure, scale: u8) -> String {
+    at_scale((figure.scaled(scale) % BLOCK_MAX).max(1), scale)
+}
+
 fn quoted(name: &str, figure: Figure) -> String {
     format!("{name} = \"{}\"", figure.amount().text())
 }
@@ -282,7 +291,7 @@ impl Leaf {
     }
 
     fn keys(&self, scale: u8) -> Vec<String> {
-        let block = |name: &str, size: &Figure| format!("{name} = {}", at_scale(size.scaled(scale).max(1), scale));
+        let block = |name: &str, size: &Figure| format!("{name} = {}", block_size(*size, scale));
         let (model, mut keys) = match self {
             Leaf::Unit(amount, per) => {
                 let per = per.as_ref().map(|per| block("per", per));
@@ -342,7 +351,7 @@ impl Tier {
     }
 
     fn graduated(&self, scale: u8) -> Vec<String> {
-        let per = self.per.map(|per| format!("per = {}", at_scale(per.scaled(scale).max(1), scale)));
+        let per = self.per.map(|per| format!("per = {}", block_size(per, scale)));
         let flat = self.flat_amount.map(|amount| quoted("flat_amount", amount));
         [quoted("unit_amount", self.unit_amount)].into_iter().chain(per).chain(flat).collect()
     }
@@ -357,8 +366,8 @@ impl Tier {
     }
 
     fn step(&self, scale: u8) -> Vec<String> {
-        let every = at_scale(self.per.map_or(1, |per| per.scaled(scale).max(1)), scale);
-        let per = self.flat_amount.map(|per| format!("per = {}", at_scale(per.scaled(scale).max(1), scale)));
+        let every = self.per.map_or_else(|| at_scale(1, scale), |per| block_size(per, scale));
+        let per = self.flat_amount.map(|per| format!("per = {}", block_size(per, scale)));
         let keys = [format!("every = {every}"), quoted("unit_amount", self.unit_amount)];
         keys.into_iter().chain(per).collect()
     }
