@@ -124,17 +124,20 @@ impl Shard {
         let Subjects { subjects, customers, stretches, .. } = &self.subjects;
         let charges = self.plan.catalog().charges.len();
         let subjects_ok = subjects.iter().all(|s| s.customer == NONE || has(s.customer, customers.len()));
-        // A chain of stretches only leads back, so that following it ends.
+        // A chain of stretches is one customer's, whose segments they lie in, and only leads back, so that following it ends.
+        let is_of = |stretch: u32, customer: u32| {
+            stretch == NONE || stretches.get(crate::at(stretch)).is_some_and(|stretch| stretch.customer == customer)
+        };
         let stretches_ok = (0_u32..).zip(stretches).all(|(number, stretch)| {
-            has(stretch.customer, customers.len())
-                && (stretch.previous == NONE || stretch.previous < number)
+            (stretch.previous == NONE || stretch.previous < number)
+                && is_of(stretch.previous, stretch.customer)
                 && customers.get(crate::at(stretch.customer)).is_some_and(|customer| {
                     let segments = self.plan.segments(Subjects::owner(customer));
                     has(stretch.segment, segments.len())
                 })
         });
-        let customers_ok = customers.iter().all(|customer| {
-            (customer.last_stretch == NONE || has(customer.last_stretch, stretches.len()))
+        let customers_ok = (0_u32..).zip(customers).all(|(number, customer)| {
+            is_of(customer.last_stretch, number)
                 && customer.declared.is_none_or(|declared| has(declared.0, self.plan.catalog().customers.len()))
                 && !self.subjects.name(customer).is_empty()
         });
