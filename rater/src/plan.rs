@@ -9,7 +9,7 @@ pub use segments::SegmentPlan;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use weir_model::catalog::{Catalog, Charge, ChargeIdx, CustomerIdx, PlanIdx, TypeIdx};
+use weir_model::catalog::{Catalog, Charge, ChargeIdx, CustomerIdx, Plan, PlanIdx, TypeIdx};
 use weir_model::hash::{HashKey, RouteHash};
 use weir_model::verdict::UnpricedReason;
 
@@ -23,8 +23,8 @@ pub struct RatingPlan {
     charges: Vec<CompiledCharge>,
     /// By plan, then by event type: the charges one of whose meters reads the type.
     routes: Vec<Vec<Vec<ChargeIdx>>>,
-    /// By plan: the charges that owe something without usage.
-    owing: Vec<Vec<ChargeIdx>>,
+    /// By plan: what a close must know of it.
+    dues: Vec<Dues>,
     /// Who claims a subject.
     claims: HashMap<RouteHash, CustomerIdx>,
     /// Subjects named like a customer who does not claim them.
@@ -35,6 +35,17 @@ pub struct RatingPlan {
     default_segments: Vec<SegmentPlan>,
     /// By an earlier and a later plan of some customer: which charge of the earlier a charge of the later continues.
     continued: HashMap<(PlanIdx, PlanIdx), HashMap<ChargeIdx, ChargeIdx>>,
+}
+
+/// What a close must know of a plan, so that it looks at no plan's charges once per customer.
+#[derive(Debug, Default)]
+struct Dues {
+    /// The charges that owe P(0) without usage.
+    owing: Vec<ChargeIdx>,
+    /// Whether a period may owe something without usage: a fee, P(0) or a minimum.
+    owes_anything: bool,
+    /// Whether charges have buckets that must be looked at together.
+    settles: bool,
 }
 
 /// A catalog that cannot be rated.
@@ -75,11 +86,12 @@ impl RatingPlan {
         let segments: Vec<Vec<SegmentPlan>> =
             catalog.customers.iter().map(|customer| segments::of_customer(&catalog, customer)).collect();
         let continued = segments::continued(&catalog, &segments);
+        let charges = compiled::compile(&catalog);
         Ok(RatingPlan {
             key,
-            charges: compiled::compile(&catalog),
             routes: routes(&catalog),
-            owing: owing(&catalog),
+            dues: dues(&catalog, &charges),
+            charges,
             claims,
             unclaimed_names,
             segments,
@@ -133,20 +145,17 @@ impl RatingPlan {
 
     /// The charges of a plan that owe P(0) without usage.
     pub fn owing(&self, plan: PlanIdx) -> &[ChargeIdx] {
-        self.owing.get(plan.at()).map_or(&[], Vec::as_slice)
+        self.dues.get(plan.at()).map_or(&[], |dues| &dues.owing)
     }
 
     /// Whether a period of a plan may owe something without usage: a fee, P(0) or a minimum.
     pub fn owes_anything(&self, plan: PlanIdx) -> bool {
-        let Some(rules) = self.catalog.plans.get(plan.at()) else { return false };
-        let minimum = |charge: &ChargeIdx| self.charge(*charge).1.minimum.is_some();
-        !rules.fees.is_empty() || !self.owing(plan).is_empty() || rules.charges.iter().any(minimum)
+        self.dues.get(plan.at()).is_some_and(|dues| dues.owes_anything)
     }
 
     /// Whether a plan has charges whose buckets must be looked at together at a close.
     pub fn settles(&self, plan: PlanIdx) -> bool {
-        let rules = self.catalog.plans.get(plan.at());
-        rules.is_some_and(|rules| rules.charges.iter().any(|charge| self.charge(*charge).0.settles))
+        self.dues.get(plan.at()).is_some_and(|dues| dues.settles)
     }
 
     /// A charge, compiled and as the catalog has it.
@@ -156,9 +165,22 @@ impl RatingPlan {
     }
 }
 
-fn owing(catalog: &Catalog) -> Vec<Vec<ChargeIdx>> {
-    let owes = |charge: &&ChargeIdx| catalog.charges.get(charge.at()).is_some_and(Charge::owes_without_usage);
-    catalog.plans.iter().map(|plan| plan.charges.iter().filter(owes).copied().collect()).collect()
+fn dues(catalog: &Catalog, compiled: &[CompiledCharge]) -> Vec<Dues> {
+    let of_plan = |plan: &Plan| {
+        let charges = || {
+            let both = |index: &ChargeIdx| Some((*index, catalog.charges.get(index.at())?, compiled.get(index.at())?));
+            plan.charges.iter().filter_map(both)
+        };
+        let owing: Vec<ChargeIdx> =
+            charges().filter(|(_, charge, _)| charge.owes_without_usage()).map(|(index, ..)| index).collect();
+        let has_minimum = charges().any(|(_, charge, _)| charge.minimum.is_some());
+        Dues {
+            owes_anything: !plan.fees.is_empty() || !owing.is_empty() || has_minimum,
+            settles: charges().any(|(_, _, compiled)| compiled.settles),
+            owing,
+        }
+    };
+    catalog.plans.iter().map(of_plan).collect()
 }
 
 fn routes(catalog: &Catalog) -> Vec<Vec<Vec<ChargeIdx>>> {
