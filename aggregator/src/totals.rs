@@ -44,7 +44,7 @@ impl Totals {
     }
 
     /// Writes them, one part for each period start with rows.
-    pub(crate) fn write(self, files: &mut Files, (table, batch): (&Table, u32)) -> Result<TableReport, ArchiveError> {
+    pub(crate) fn write(self, files: &Files, (table, batch): (&Table, u32)) -> Result<TableReport, ArchiveError> {
         let Totals { texts, periods } = self;
         let mut report = TableReport::default();
         for (period, mut columns) in (0..).zip(periods).filter(|(_, columns)| columns.rows() > 0) {

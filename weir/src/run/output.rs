@@ -36,8 +36,12 @@ pub struct Output {
 }
 
 impl Sink for Output {
-    fn append(&mut self, chunk: &Chunk, outputs: &[ShardOutput]) -> Result<()> {
+    fn append(&mut self, chunk: Arc<Chunk>, outputs: Vec<ShardOutput>) -> Result<()> {
         Ok(self.archive.append(chunk, outputs)?)
+    }
+
+    fn take_used(&mut self) -> Option<(Arc<Chunk>, Vec<ShardOutput>)> {
+        self.archive.take_used()
     }
 }
 
