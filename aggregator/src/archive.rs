@@ -26,7 +26,7 @@ use crate::quarantine::Quarantine;
 use crate::rated::{RatedBuffer, RatedTask};
 use crate::store::{LocalStore, Store};
 use crate::table::Table;
-use crate::totals::Totals;
+use crate::totals::EncodedTotals;
 
 /// What an archive keeps. Quarantine and totals are always written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,6 @@ pub struct Archive {
     inputs: Vec<Arc<str>>,
     /// `None`: neither events nor rated rows are kept.
     rows: Option<RowTables>,
-    totals: Table,
     quarantine: Quarantine,
     total_batches: u32,
     /// Without chunk and outputs: memory to be used again.
@@ -161,7 +160,6 @@ impl Archive {
         settings: ArchiveSettings,
         inputs: Vec<String>,
     ) -> Result<Archive, ArchiveError> {
-        let totals = Table::totals(&catalog).map_err(|source| ArchiveError::Encode { path: dir.to_owned(), source })?;
         let files = Arc::new(Files::new(store, dir)?);
         let quarantine = Quarantine::create(&files)?;
         let rows = match settings.contents {
@@ -173,7 +171,6 @@ impl Archive {
             settings,
             inputs: inputs.into_iter().map(Arc::from).collect(),
             rows,
-            totals,
             quarantine,
             total_batches: 0,
             spare: Vec::new(),
@@ -228,11 +225,18 @@ impl Archive {
         })
     }
 
+    /// Ends the last batch: neither events nor rated rows come any more. They are written meanwhile.
+    pub fn end_rows(&mut self) -> Result<(), ArchiveError> {
+        self.while_sound(|archive| match &mut archive.rows {
+            Some(rows) if !rows.batch.is_empty() => rows.write(),
+            _ => Ok(()),
+        })
+    }
+
     /// Writes totals as the next batch of them; what is in which batch is to be decided by the log alone.
-    pub fn write_totals(&mut self, totals: Totals) -> Result<(), ArchiveError> {
+    pub fn write_totals(&mut self, totals: EncodedTotals) -> Result<(), ArchiveError> {
         self.while_sound(|archive| {
-            let table = (&archive.totals, archive.total_batches);
-            archive.report.totals.add(totals.write(&archive.files, table)?);
+            archive.report.totals.add(totals.write(&archive.files, archive.total_batches)?);
             archive.total_batches += 1;
             Ok(())
         })
@@ -240,11 +244,9 @@ impl Archive {
 
     /// Writes what is left and syncs every file and folder. Only now the archive is whole.
     pub fn finish(mut self) -> Result<ArchiveReport, ArchiveError> {
+        self.end_rows()?;
         self.while_sound(|archive| {
             let Some(mut rows) = archive.rows.take() else { return Ok(()) };
-            if !rows.batch.is_empty() {
-                rows.write()?;
-            }
             archive.report.events = rows.events.finish()?;
             archive.report.rated = rows.rated.finish()?;
             Ok(())

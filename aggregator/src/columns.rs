@@ -163,7 +163,7 @@ impl Decimals {
     pub(crate) fn push(&mut self, scaled: Option<i128>) {
         let Decimals { keys, dictionary, recent } = self;
         keys.push(scaled.map_or(NO_KEY, |scaled| {
-            let slot = recent.slot(hint_of_number(scaled));
+            let slot = recent.slot(hint_of_number(scaled), dictionary.values().len());
             if dictionary.values().get(at(*slot)) != Some(&scaled) {
                 *slot = dictionary.key(scaled, |_| ());
             }
@@ -195,7 +195,7 @@ impl Names {
     /// Whether the text is new.
     pub(crate) fn push(&mut self, text: &[u8]) -> Novelty {
         let Names { keys, texts, recent } = self;
-        let slot = recent.slot(hint_of_text(text));
+        let slot = recent.slot(hint_of_text(text), at(texts.len()));
         let mut novelty = Novelty::Known;
         if *slot >= texts.len() || texts.get(*slot) != text {
             (*slot, novelty) = texts.key(text);

@@ -102,10 +102,20 @@ impl Files {
         rows: usize,
         columns: impl FnOnce(&mut Part<'_>) -> ParquetResult<()>,
     ) -> Result<TableReport, ArchiveError> {
-        let name = format!("{}/{}/part-{:05}.parquet", table.name, at.partition, at.batch);
-        let mut file = self.create(Path::new(&name))?;
+        let mut file = self.create(&at.path(table))?;
         let written = write_columns(&mut file, table, rows, columns);
         written.map_err(|e| file.blame(e))?;
+        self.add(file, rows)
+    }
+
+    /// Writes a part that [`encode_part`] has made.
+    pub(crate) fn write_encoded(&self, table: &Table, at: PartName<'_>, part: &Encoded) -> Result<TableReport, ArchiveError> {
+        let mut file = self.create(&at.path(table))?;
+        file.write_all(&part.bytes).map_err(|e| file.blame(e.into()))?;
+        self.add(file, part.rows)
+    }
+
+    fn add(&self, file: NewFile, rows: usize) -> Result<TableReport, ArchiveError> {
         let bytes = file.bytes;
         lock(&self.syncing).add(file)?;
         // usize has at most 64 bits on every platform Rust supports.
@@ -181,8 +191,32 @@ pub(crate) struct PartName<'a> {
     pub(crate) batch: u32,
 }
 
+impl PartName<'_> {
+    fn path(&self, table: &Table) -> PathBuf {
+        format!("{}/{}/part-{:05}.parquet", table.name, self.partition, self.batch).into()
+    }
+}
+
+/// A part in memory.
+pub(crate) struct Encoded {
+    bytes: Vec<u8>,
+    rows: usize,
+}
+
+/// Makes what [`Files::write_part`] writes.
+pub(crate) fn encode_part(
+    table: &Table,
+    rows: usize,
+    columns: impl FnOnce(&mut Part<'_>) -> ParquetResult<()>,
+) -> Result<Encoded, ArchiveError> {
+    let mut bytes = Vec::new();
+    let encoded = write_columns(&mut bytes, table, rows, columns);
+    encoded.map_err(|source| ArchiveError::Encode { path: table.name.into(), source })?;
+    Ok(Encoded { bytes, rows })
+}
+
 fn write_columns(
-    file: &mut NewFile,
+    file: &mut (dyn Write + Send),
     table: &Table,
     rows: usize,
     columns: impl FnOnce(&mut Part<'_>) -> ParquetResult<()>,

@@ -31,4 +31,4 @@ pub use archive::{Archive, ArchiveSettings, Contents};
 pub use error::ArchiveError;
 pub use files::{ArchiveReport, TableReport};
 pub use store::{LocalStore, Sink, Store};
-pub use totals::Totals;
+pub use totals::{EncodedTotals, Totals};

@@ -3,24 +3,40 @@
 //! A key that is found must be compared with the value; one that is not there, or no longer, is looked up in the dictionary.
 //! So hints decide about speed only: values that share one push each other out.
 
-/// Twice as many as a page has distinct values in most columns.
-const SLOTS: usize = 1 << 14;
+use crate::dictionary::NO_KEY;
+
+/// Slots at first, and at most: what stays near the processor.
+const SLOTS_MIN: usize = 1 << 8;
+const SLOTS_MAX: usize = 1 << 16;
 /// Odd, with well-mixed bits: 2^64 divided by the golden ratio.
 const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// One key for each hint.
 #[derive(Default)]
-pub(crate) struct Recent(Vec<u32>);
+pub(crate) struct Recent {
+    /// A power of two of them.
+    keys: Vec<u32>,
+}
 
 impl Recent {
-    /// The key that was given at this hint, and where to put another. It may be of another value, or of none.
+    /// The key that was given at this hint, and where to put another. It may be of another value, or of none. `known` values
+    /// have keys.
     #[inline]
-    pub(crate) fn slot(&mut self, hint: u64) -> &mut u32 {
-        if self.0.is_empty() {
-            self.0.resize(SLOTS, u32::MAX);
+    pub(crate) fn slot(&mut self, hint: u64, known: usize) -> &mut u32 {
+        if self.keys.len() < 2 * known.clamp(SLOTS_MIN / 2, SLOTS_MAX / 2) {
+            self.grow();
         }
         // The upper bits are the mixed ones.
-        &mut self.0[usize::try_from(hint >> (u64::BITS - SLOTS.trailing_zeros())).unwrap_or_default()]
+        let upper = hint >> (u64::BITS - self.keys.len().trailing_zeros());
+        &mut self.keys[usize::try_from(upper).unwrap_or_default()]
+    }
+
+    /// Forgets what it has: it comes back.
+    #[cold]
+    fn grow(&mut self) {
+        let slots = (4 * self.keys.len()).clamp(SLOTS_MIN, SLOTS_MAX);
+        self.keys.clear();
+        self.keys.resize(slots, NO_KEY);
     }
 }
 

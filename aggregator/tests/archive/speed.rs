@@ -53,7 +53,7 @@ fn speed() {
     for sequence in 0..chunks {
         let (chunk, out) = chunk(sequence, &mut opened);
         let begun = spent_since(epoch);
-        archive.append(&chunk, &out).unwrap();
+        archive.append(chunk.into(), out).unwrap();
         spent += spent_since(epoch).saturating_sub(begun);
     }
     let begun = spent_since(epoch);
