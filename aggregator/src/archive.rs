@@ -20,7 +20,7 @@ use crate::catalog::Charges;
 use crate::error::ArchiveError;
 use crate::events::{EventBuffer, EventTask};
 use crate::files::{ArchiveReport, Files};
-use crate::lane::Lane;
+use crate::lane::{Lane, QUEUE};
 use crate::order::{LogOrder, Ordered};
 use crate::quarantine::Quarantine;
 use crate::rated::{RatedBuffer, RatedTask};
@@ -53,6 +53,9 @@ impl Default for ArchiveSettings {
         ArchiveSettings { contents: Contents::Everything, rows_per_batch: 1 << 20, buffer_bytes_max: 512 << 20 }
     }
 }
+
+/// Chunks that an archive holds at the same time.
+pub const CHUNKS_HELD_MAX: usize = QUEUE + 2;
 
 /// Parquet counts the bytes of a page in 31 bits: this leaves room for the chunk that crosses the limit.
 const BUFFER_BYTES_LIMIT: usize = 1 << 30;

@@ -265,11 +265,6 @@ impl Texts {
         }
     }
 
-    /// What was pushed since [`Texts::byte_len`] had that value, and the texts' lengths between.
-    pub(crate) fn since(&self, byte_len: usize) -> &[u8] {
-        &self.plain[byte_len..]
-    }
-
     pub(crate) fn write(&mut self, part: &mut Part<'_>, effort: Effort) -> Result<()> {
         let Texts { plain, rows, page_ends, absent } = self;
         let mut present = Vec::new();
@@ -282,10 +277,6 @@ impl Texts {
         lend(plain, |bytes| {
             part.column(&Column { values: Values::Texts(bytes, &ends, effort), presence, bounds: None })
         })
-    }
-
-    pub(crate) fn byte_len(&self) -> usize {
-        self.plain.len()
     }
 
     pub(crate) fn clear(&mut self) {

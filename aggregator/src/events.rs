@@ -20,6 +20,8 @@ use crate::table::Table;
 
 /// Rows whose text and columns stay in the processor's cache.
 const BLOCK: usize = 256;
+/// Bytes of text for each event, up to which all of it is read.
+const EVENT_TEXT_MAX: usize = 1 << 10;
 
 /// What the table of events is told, in log order.
 pub(crate) enum EventTask {
@@ -130,6 +132,19 @@ impl<'a> BatchColumns<'a> {
         })
     }
 
+    /// Whether the texts of some events are ASCII, and all that lies between them: then none needs a look of its own. Reading
+    /// them from end to end also brings them into the cache, which single looks would wait for.
+    fn is_ascii(&self, events: &[u32]) -> bool {
+        let (mut start, mut end) = (usize::MAX, 0);
+        for column in [&self.source, &self.id, &self.data] {
+            for span in self.gather(column, events).filter(|span| !span.is_absent()) {
+                (start, end) = (start.min(span.start()), end.max(span.end()));
+            }
+        }
+        let between = self.text.get(start..end).filter(|between| between.len() <= events.len() * EVENT_TEXT_MAX);
+        between.is_some_and(<[u8]>::is_ascii)
+    }
+
     /// That a text is not UTF-8.
     fn not_utf8(&self, column: &'static str, event: u32) -> ArchiveError {
         ArchiveError::Text { column, file: self.ordered.input.to_string(), position: self.ordered.record(event) }
@@ -168,24 +183,30 @@ impl EventColumns {
 
     fn append(&mut self, chunk: &BatchColumns<'_>, events: &[u32]) -> Result<(), ArchiveError> {
         let BatchColumns { ordered, text, .. } = *chunk;
+        let is_ascii = chunk.is_ascii(events);
         self.file.push_equal(ordered.input.as_bytes(), events.len());
         self.position.extend(events.iter().map(|&event| ordered.position[at(event)]));
         self.fingerprint.extend(events.iter().map(|&event| ordered.fingerprint[at(event)]));
         self.payload.extend(chunk.gather(&chunk.payload, events).map(|payload| payload.0));
         for (row, source) in chunk.gather(&chunk.source, events).enumerate() {
             let source = source.of(text);
-            if self.source.push(source) == Novelty::New && !is_utf8(source) {
+            if self.source.push(source) == Novelty::New && !is_ascii && !is_utf8(source) {
                 return Err(chunk.not_utf8("source", events[row]));
             }
         }
-        let ids = chunk.gather(&chunk.id, events);
-        self.append_ids(ids.map(|id| id.of(text))).map_err(|row| chunk.not_utf8("id", events[row]))?;
+        for (row, id) in chunk.gather(&chunk.id, events).enumerate() {
+            let id = id.of(text);
+            self.id.push(Some(id));
+            if !is_ascii && !is_utf8(id) {
+                return Err(chunk.not_utf8("id", events[row]));
+            }
+        }
         self.append_subjects(ordered, events).map_err(|event| chunk.not_utf8("subject", event))?;
         self.append_types(chunk, events).map_err(|event| chunk.not_utf8("type", event))?;
         self.time.extend(events.iter().map(|&event| ordered.time[at(event)]));
         for (row, data) in chunk.gather(&chunk.data, events).enumerate() {
             let data = Some(data).filter(|data| !data.is_absent()).map(|data| data.of(text));
-            if self.data.push(data) == Novelty::New && !is_utf8(data.unwrap_or_default()) {
+            if self.data.push(data) == Novelty::New && !is_ascii && !is_utf8(data.unwrap_or_default()) {
                 return Err(chunk.not_utf8("data", events[row]));
             }
         }
@@ -198,27 +219,19 @@ impl EventColumns {
         self.data.settle();
     }
 
-    /// `Err`: the row whose id is not UTF-8.
-    fn append_ids<'a>(&mut self, mut ids: impl Iterator<Item = &'a [u8]> + Clone) -> Result<(), usize> {
-        let before = self.id.byte_len();
-        ids.clone().for_each(|id| self.id.push(Some(id)));
-        // All at once: the lengths between short texts are ASCII too.
-        if self.id.since(before).is_ascii() {
-            return Ok(());
-        }
-        ids.position(|id| !is_utf8(id)).map_or(Ok(()), Err)
-    }
-
     /// `Err`: the event whose subject is not UTF-8.
     fn append_subjects(&mut self, ordered: &Ordered, events: &[u32]) -> Result<(), u32> {
-        for &event in events {
+        let start = self.subject.len();
+        // All look-ups at once: none waits for another.
+        self.subject.extend(events.iter().map(|&event| {
             let Place { shard, subject, .. } = ordered.places[at(event)];
             let known = self.subject_keys.get(at(shard)).and_then(|keys| keys.get(at(subject)));
-            let key = match known {
-                Some(&key) if key != NO_KEY => key,
-                _ => self.enter_subject(ordered, event).ok_or(event)?,
-            };
-            self.subject.push(key);
+            known.copied().unwrap_or(NO_KEY)
+        }));
+        for (row, &event) in (start..).zip(events) {
+            if self.subject[row] == NO_KEY {
+                self.subject[row] = self.enter_subject(ordered, event).ok_or(event)?;
+            }
         }
         Ok(())
     }

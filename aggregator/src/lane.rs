@@ -9,8 +9,8 @@ use std::thread::{Builder, JoinHandle};
 use crate::error::ArchiveError;
 use crate::files::TableReport;
 
-/// Tasks that wait: chunks, mostly.
-const QUEUE: usize = 8;
+/// Tasks that wait, chunks mostly: about as many as come while a batch is written.
+pub(crate) const QUEUE: usize = 32;
 
 /// A thread that works on tasks.
 pub(crate) struct Lane<T> {

@@ -27,7 +27,7 @@ mod store;
 mod table;
 mod totals;
 
-pub use archive::{Archive, ArchiveSettings, Contents};
+pub use archive::{Archive, ArchiveSettings, CHUNKS_HELD_MAX, Contents};
 pub use error::ArchiveError;
 pub use files::{ArchiveReport, TableReport};
 pub use store::{LocalStore, Sink, Store};

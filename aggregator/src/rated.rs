@@ -172,7 +172,7 @@ impl RatedColumns {
         self.position.extend(usages.iter().map(|usage| ordered.position[at(usage.event)]));
         self.fingerprint.extend(usages.iter().map(|usage| ordered.fingerprint[at(usage.event)]));
         self.time.extend(usages.iter().map(|usage| ordered.time[at(usage.event)]));
-        usages.iter().for_each(|usage| self.push_bucket(usage.bucket, texts));
+        self.push_buckets(usages.iter().map(|usage| usage.bucket), texts);
         for usage in usages {
             let rows = &ordered.outputs[at(usage.shard)].rows;
             let Ok(quantity) = texts.widening(usage.bucket).widen(rows.quantity[usage.row]) else {
@@ -188,15 +188,16 @@ impl RatedColumns {
         Ok(())
     }
 
-    fn push_bucket(&mut self, bucket: Bucket, texts: &BucketTexts) {
+    fn push_buckets(&mut self, buckets: impl Iterator<Item = Bucket> + Clone, texts: &BucketTexts) {
         let RatedColumns { customer, customers, customer_texts, kind, kinds, .. } = self;
-        customer.push(customers.key(bucket.customer, |id| push_text(customer_texts, texts.customer(id))));
-        kind.push(kinds.key(bucket.kind, |_| ()));
+        let numbers = buckets.clone().map(|bucket| bucket.customer);
+        customers.extend(customer, numbers, |id| push_text(customer_texts, texts.customer(id)));
+        kinds.extend(kind, buckets.map(|bucket| bucket.kind), |_| ());
     }
 
     fn settle(&mut self, bucket: Bucket, amount: Amount, texts: &BucketTexts) {
         self.settlements.push(self.rows());
-        self.push_bucket(bucket, texts);
+        self.push_buckets(std::iter::once(bucket), texts);
         self.quantity.push((texts.widening(bucket) != Widening::Resources).then_some(0));
         self.amount.push(Some(amount.scaled()));
     }

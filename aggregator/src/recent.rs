@@ -5,9 +5,9 @@
 
 use crate::dictionary::NO_KEY;
 
-/// Slots at first, and at most: what stays near the processor.
+/// Slots at first, and at most: with more, finding the slot takes as long as the dictionary.
 const SLOTS_MIN: usize = 1 << 8;
-const SLOTS_MAX: usize = 1 << 16;
+const SLOTS_MAX: usize = 1 << 17;
 /// Odd, with well-mixed bits: 2^64 divided by the golden ratio.
 const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
 
@@ -23,7 +23,8 @@ impl Recent {
     /// have keys.
     #[inline]
     pub(crate) fn slot(&mut self, hint: u64, known: usize) -> &mut u32 {
-        if self.keys.len() < 2 * known.clamp(SLOTS_MIN / 2, SLOTS_MAX / 2) {
+        // With four for each value, most have one of their own.
+        if self.keys.len() < 4 * known.clamp(SLOTS_MIN / 4, SLOTS_MAX / 4) {
             self.grow();
         }
         // The upper bits are the mixed ones.
@@ -62,4 +63,36 @@ pub(crate) fn hint_of_text(text: &[u8]) -> u64 {
 #[inline]
 fn mix(word: u64) -> u64 {
     word.wrapping_mul(MIX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_tell_values_apart() {
+        let numbers = [0, 1, -1, 1 << 64, 10_i128.pow(18), i128::MIN].map(hint_of_number);
+        let texts = ["", "a", "b", "a2345678", "b2345678", "a23456789", "b23456789", "a234567890123456"];
+        let texts = texts.map(|text| hint_of_text(text.as_bytes()));
+        for hints in [&numbers[..], &texts[..]] {
+            for (i, hint) in hints.iter().enumerate() {
+                assert_eq!(hints.iter().position(|other| other == hint), Some(i));
+            }
+        }
+    }
+
+    #[test]
+    fn slots_keep_keys_until_there_are_more_values() {
+        let mut recent = Recent::default();
+        let hints = [1, 2].map(hint_of_number);
+        assert_eq!(*recent.slot(hints[0], 0), NO_KEY);
+        *recent.slot(hints[0], 0) = 7;
+        *recent.slot(hints[1], 1) = 8;
+        assert_eq!(hints.map(|hint| *recent.slot(hint, 2)), [7, 8]);
+        assert_eq!(*recent.slot(hints[0], SLOTS_MIN), NO_KEY);
+        for _ in 0..SLOTS_MAX {
+            recent.slot(hints[0], usize::MAX);
+        }
+        assert_eq!(recent.keys.len(), SLOTS_MAX);
+    }
 }

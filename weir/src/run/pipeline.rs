@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use crossbeam_queue::ArrayQueue;
+use weir_aggregator::CHUNKS_HELD_MAX;
 use weir_handoff::{Receiver, Sender, bounded};
 use weir_ingest::reader::{self, ReadProgress, Reader};
 use weir_ingest::{DecodeScratch, Decoder};
@@ -172,7 +173,7 @@ impl<'a> Shared<'a> {
         shards: usize,
         spread: Spread,
     ) -> (Shared<'a>, Vec<Receiver<Arc<Chunk>>>) {
-        let in_flight = CHUNKS_AHEAD + spread.threads + ARCHIVE_QUEUE;
+        let in_flight = CHUNKS_AHEAD + spread.threads + ARCHIVE_QUEUE + CHUNKS_HELD_MAX;
         let first = reader.sequence();
         let (inboxes, receivers) = (0..spread.threads).map(|_| bounded(in_flight)).unzip();
         let shared = Shared {
