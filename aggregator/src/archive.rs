@@ -125,7 +125,11 @@ impl RowTables {
     /// Ends the batch if it is as large as it may be.
     fn cut(&mut self, settings: &ArchiveSettings) -> Result<(), ArchiveError> {
         let bytes_max = settings.buffer_bytes_max.min(BUFFER_BYTES_LIMIT);
-        if self.batch.events >= settings.rows_per_batch || self.batch.bytes >= bytes_max { self.write() } else { Ok(()) }
+        if self.batch.events >= settings.rows_per_batch || self.batch.bytes >= bytes_max {
+            self.write()
+        } else {
+            Ok(())
+        }
     }
 
     fn write(&mut self) -> Result<(), ArchiveError> {
@@ -195,7 +199,12 @@ impl Archive {
                 archive.unread.push((chunk, outputs));
                 return Ok(());
             };
-            rows.append(Ordered { chunk, outputs, input: Arc::clone(input), ..archive.spare.pop().unwrap_or_default() })?;
+            rows.append(Ordered {
+                chunk,
+                outputs,
+                input: Arc::clone(input),
+                ..archive.spare.pop().unwrap_or_default()
+            })?;
             rows.cut(&archive.settings)
         })
     }

@@ -109,7 +109,12 @@ impl Files {
     }
 
     /// Writes a part that [`encode_part`] has made.
-    pub(crate) fn write_encoded(&self, table: &Table, at: PartName<'_>, part: &Encoded) -> Result<TableReport, ArchiveError> {
+    pub(crate) fn write_encoded(
+        &self,
+        table: &Table,
+        at: PartName<'_>,
+        part: &Encoded,
+    ) -> Result<TableReport, ArchiveError> {
         let mut file = self.create(&at.path(table))?;
         file.write_all(&part.bytes).map_err(|e| file.blame(e.into()))?;
         self.add(file, part.rows)

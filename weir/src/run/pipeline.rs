@@ -3,7 +3,7 @@
 //! Every worker both decodes and rates. It owns some of the shards and rates their batches in log order; when nothing is
 //! ready to be rated it reads and decodes the next chunk. Decoded chunks go to all workers over bounded lock-free
 //! queues; how far decoding may run ahead of rating is bounded too, so memory is. The one lock guards the reader and is
-//! taken once per chunk. With an archive, one more thread takes rated chunks in log order and writes them.
+//! taken once per chunk. With an archive, one more thread takes rated chunks in log order and hands them to the archive's own.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
