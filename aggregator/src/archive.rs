@@ -98,8 +98,11 @@ impl RowTables {
         let rated = RatedBuffer::new(Arc::clone(files), rated_table, Directory::new(Charges::new(catalog)));
         let give_back = |sender: Sender<Ordered>| {
             move |ordered| {
-                // The first of the two tables leaves it to the other one. At the end nobody wants it back.
-                let _ = Arc::into_inner(ordered).map(|ordered| sender.send(ordered));
+                // The first of the two tables leaves it to the other one.
+                if let Some(ordered) = Arc::into_inner(ordered) {
+                    // At the end nobody wants it back.
+                    let _ = sender.send(ordered);
+                }
             }
         };
         let [of_events, of_rated] = [sender.clone(), sender].map(give_back);
