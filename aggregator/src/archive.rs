@@ -44,7 +44,8 @@ pub struct ArchiveSettings {
     pub contents: Contents,
     /// Accepted events of a batch, at least: it ends with the chunk that reaches this.
     pub rows_per_batch: usize,
-    /// Bytes of a batch's rows in memory: it also ends with the chunk that reaches this. At most 1 GiB.
+    /// Bytes of a batch's rows, texts that stand for many counted each time: it also ends with the chunk that reaches this. At
+    /// most 1 GiB.
     pub buffer_bytes_max: usize,
 }
 
