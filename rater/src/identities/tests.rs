@@ -90,7 +90,7 @@ impl RunStore for MemoryDisk {
 }
 
 fn settings(memory_bytes: u64, disk: &MemoryDisk) -> IdentitySettings {
-    IdentitySettings { memory_bytes, identities_max: u64::MAX, place: (0, 1), store: Box::new(disk.clone()) }
+    IdentitySettings { memory_bytes, identities_max: u64::MAX, store: Box::new(disk.clone()) }
 }
 
 /// What identities are by definition: generations of maps.
@@ -314,8 +314,8 @@ fn a_flipped_bit_is_an_error_and_never_a_verdict() {
             Err(other) => panic!("byte {at}: {other}"),
         }
     }
-    // Heads are only read by merges.
-    assert!(noticed > bytes / 997 * 9 / 10, "{noticed} of {}", bytes / 997);
+    // Heads, and what a merge on its way has written of a section, are only read by merges.
+    assert!(noticed > bytes / 997 * 4 / 5, "{noticed} of {}", bytes / 997);
 }
 
 #[test]
