@@ -33,8 +33,8 @@ use table::Table;
 
 /// A generation's span of log time, in microseconds: a week.
 const GENERATION_US: i64 = 7 * 24 * 3_600_000_000;
-/// Budget for each range of hashes, and how many ranges there are at most: a range is spilled at once, and merged at once.
-const RANGE_BYTES: u64 = 1 << 20;
+/// Budget for each range of hashes, as a power of two, and how many ranges there are at most: a range is spilled at once, and merged at once.
+const RANGE_BITS: u32 = 20;
 const RANGES_MAX: u64 = 32;
 /// Identities of a range on average, below which spilling them is no help.
 const RANGE_LEN_MIN: usize = 256;
@@ -107,7 +107,7 @@ impl Identities {
     pub fn new(settings: IdentitySettings) -> Identities {
         let IdentitySettings { memory_bytes, identities_max, store } = settings;
         let memory_bytes = memory_bytes - allocator_bytes(memory_bytes);
-        let range_bits = (memory_bytes / RANGE_BYTES).clamp(1, RANGES_MAX).ilog2();
+        let range_bits = (memory_bytes >> RANGE_BITS).clamp(1, RANGES_MAX).ilog2();
         let ample_bytes = usize::try_from(memory_bytes >> 2).unwrap_or(usize::MAX);
         Identities {
             table: Table::new(range_bits, ample_bytes),
@@ -257,7 +257,12 @@ impl Identities {
     /// Spills a range of the table.
     fn make_room(&mut self) -> Result<(), IdentitiesError> {
         if self.table.len() < self.table.ranges() * RANGE_LEN_MIN {
-            return Err(IdentitiesError::OverBudget { identities: self.len(), memory_bytes: self.memory_bytes });
+            let before = self.table.bytes();
+            self.table.shrink();
+            if self.table.bytes() == before {
+                return Err(IdentitiesError::OverBudget { identities: self.len(), memory_bytes: self.memory_bytes });
+            }
+            return Ok(());
         }
         self.spill_next()?;
         if self.next_range == 0 {
@@ -328,7 +333,7 @@ impl Clock {
 /// What the allocator loses between pieces that come and go: 42 % of a small budget was measured; of a large one the greater part are
 /// segments of entries, which stay.
 fn allocator_bytes(memory_bytes: u64) -> u64 {
-    (memory_bytes >> 5) + (memory_bytes / 32 * 9).min(1 << 20)
+    (memory_bytes >> 5) + ((memory_bytes >> 5) * 9).min(1 << 20)
 }
 
 /// Admits where there is only the table, which has room for all.

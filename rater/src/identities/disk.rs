@@ -122,7 +122,9 @@ impl Disk {
         let found = self.found.capacity() * size_of::<(u32, PayloadDigest)>();
         let lookup = (candidates + found + self.lows.capacity() * 8).max(LOOKUP_BYTES);
         let spill = self.spill.as_ref().map_or(0, RunWriter::bytes);
-        self.filter_bytes + spill + self.merge.as_ref().map_or(0, |merge| merge.bytes()) + bytes(PAGE + lookup)
+        // What the allocator loses between filters of many sizes.
+        let lost = self.filter_bytes >> 3;
+        self.filter_bytes + lost + spill + self.merge.as_ref().map_or(0, |merge| merge.bytes()) + bytes(PAGE + lookup)
     }
 
     /// Bytes that spilling a range of `len` identities takes: while it is written, and to merge what is there.

@@ -12,6 +12,8 @@ use crate::prefetch::prefetch;
 const EMPTY: u64 = u64::MAX;
 /// Homes are full when 17 of 20 are taken: beyond, probes that find nothing grow long.
 const FULL: (usize, usize) = (17, 20);
+/// Slots of a piece of memory that can be made smaller and larger without being copied: of more than 128 KiB.
+const LARGE: usize = 16 << 10;
 /// Slots in a line of cache.
 const LINE: usize = 8;
 /// Slots behind the last home, at first.
@@ -130,11 +132,27 @@ impl Slots {
         }
     }
 
-    /// All taken slots in order.
-    pub fn into_words(self) -> Vec<u64> {
-        let mut words = self.words;
+    /// Takes all taken slots, in order. Their memory is to be given back with [`Slots::reuse`]: no slots until then.
+    pub fn take(&mut self) -> Vec<u64> {
+        let mut words = std::mem::take(&mut self.words);
         words.retain(|word| *word != EMPTY);
+        self.len = 0;
         words
+    }
+
+    /// Empty again, in the memory of `words` if that is a large piece, or in less where they left much of it free.
+    pub fn reuse(&mut self, mut words: Vec<u64>, homes_min: usize) {
+        let is_large = words.capacity() > LARGE;
+        let needed = if is_large { homes_min.max(words.len() + (words.len() >> 2)) } else { homes_min };
+        if needed < self.homes - (self.homes >> 2) {
+            (self.homes, self.full_at) = (needed, capacity(needed));
+            words.truncate(needed);
+            words.shrink_to(needed + BEHIND);
+        }
+        words.fill(EMPTY);
+        let slots = (self.homes + BEHIND).max(words.capacity());
+        words.resize(slots, EMPTY);
+        self.words = words;
     }
 
     /// All taken slots in order.
@@ -192,9 +210,14 @@ mod tests {
             }
             proptest::prop_assert_eq!((slots.len(), slots.iter().count()), (known.len(), known.len()));
             proptest::prop_assert!(slots.iter().is_sorted());
-            let mut numbers: Vec<u32> = slots.into_words().into_iter().map(number_in).collect();
+            let words = slots.take();
+            let mut numbers: Vec<u32> = words.iter().copied().map(number_in).collect();
             numbers.sort_unstable();
             proptest::prop_assert!(numbers.into_iter().eq(0..crate::next_index(known.len())));
+            let homes = slots.homes();
+            slots.reuse(words, 64);
+            proptest::prop_assert_eq!((slots.len(), slots.iter().count(), slots.find(7, 7, |_| true)), (0, 0, Found::Absent(home(7, slots.homes()))));
+            proptest::prop_assert!(slots.homes() <= homes && slots.words.len() >= slots.homes() + BEHIND);
         }
     }
 }

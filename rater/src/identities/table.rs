@@ -8,7 +8,7 @@
 
 use weir_model::hash::{Fingerprint, PayloadDigest};
 
-use super::entries::{Entries, Rest, SEGMENT_BYTES};
+use super::entries::{Entries, Rest};
 use super::slots::{Found, Slots, number_in, tag_in};
 use crate::next_index;
 use crate::prefetch::AHEAD;
@@ -93,9 +93,10 @@ impl Table {
     pub fn bytes_after(&self, new: usize) -> usize {
         let larger = grown(self.homes_max + new, self.is_ample());
         // The scratch may have to be larger, too.
-        let growing = (larger - self.homes_max) * self.ranges.len().min(GROWING) + larger;
-        // Beside what the entries take, any range may begin a segment.
-        let entries = new * size_of::<Rest>() + self.ranges.len().min(new) * SEGMENT_BYTES;
+        let growing =
+            (larger - self.homes_max) * self.ranges.len().min(GROWING) + larger.saturating_sub(self.scratch.capacity());
+        let range_len = self.homes_max.min(self.len + new);
+        let entries = Entries::bytes_to_grow(range_len) * self.ranges.len().min(GROWING) + new * size_of::<Rest>();
         self.bytes() + growing * size_of::<u64>() + entries
     }
 
@@ -111,7 +112,7 @@ impl Table {
         let tag = low >> 32;
         if let Some(range) = self.ranges.get(self.range_of(tag)) {
             range.slots.prefetch(share(tag, self.range_bits));
-            range.entries.prefetch_last();
+            range.entries.prefetch_next();
         }
     }
 
@@ -152,29 +153,42 @@ impl Table {
             .flat_map(|Range { slots, entries }| slots.iter().map(|word| identity(entry_of(word, entries))))
     }
 
-    /// Calls `visit` for every entry of a range, ascending, and forgets them all. After an error they are forgotten too.
+    /// Calls `visit` for every entry of a range, ascending, and forgets them all; their slots are kept for those to come. After an error
+    /// they are forgotten too.
     pub fn drain_range<E>(&mut self, range: usize, visit: impl FnMut(Entry) -> Result<(), E>) -> Result<(), E> {
-        let Some(place) = self.ranges.get_mut(range) else { return Ok(()) };
-        let drained = std::mem::replace(place, Range::new(range, self.range_bits));
-        self.held_bytes = self.held_bytes + place.bytes() - drained.bytes();
-        let Range { slots, entries } = drained;
+        let Some(Range { slots, entries }) = self.ranges.get_mut(range) else { return Ok(()) };
+        let before = slots.bytes() + entries.bytes();
+        let mut words = slots.take();
         self.len -= entries.len();
-        self.homes_max = homes_max(&self.ranges);
         let rest = |number| entries.get(number).copied().unwrap_or(NO_REST);
-        let mut words = slots.into_words();
         for same in words.chunk_by_mut(|a, b| tag_in(*a) == tag_in(*b)) {
             same.sort_unstable_by_key(|word| key(rest(number_in(*word))));
         }
         let mut ahead = words.iter().skip(AHEAD);
-        words
+        let visited = words
             .iter()
             .map(|word| {
                 if let Some(later) = ahead.next() {
                     entries.prefetch(number_in(*later));
                 }
-                entry_of(*word, &entries)
+                entry_of(*word, entries)
             })
-            .try_for_each(visit)
+            .try_for_each(visit);
+        entries.clear();
+        slots.reuse(words, homes_min(range, self.range_bits));
+        self.held_bytes = self.held_bytes + slots.bytes() + entries.bytes() - before;
+        self.homes_max = homes_max(&self.ranges);
+        visited
+    }
+
+    /// Gives back the memory of ranges that are empty.
+    pub fn shrink(&mut self) {
+        self.scratch = Vec::new();
+        for (range, place) in self.ranges.iter_mut().enumerate().filter(|(_, range)| range.slots.len() == 0) {
+            *place = Range::new(range, self.range_bits);
+        }
+        self.held_bytes = self.ranges.iter().map(Range::bytes).sum();
+        self.homes_max = homes_max(&self.ranges);
     }
 
     #[inline]
@@ -198,10 +212,8 @@ impl Table {
 }
 
 impl Range {
-    /// Ranges begin with different sizes, and so grow at different times ever after.
     fn new(range: usize, range_bits: u32) -> Range {
-        let homes = HOMES_MIN + ((HOMES_MIN >> 1) * range >> range_bits);
-        Range { slots: Slots::new(homes), entries: Entries::default() }
+        Range { slots: Slots::new(homes_min(range, range_bits)), entries: Entries::default() }
     }
 
     fn bytes(&self) -> usize {
@@ -224,6 +236,11 @@ pub(super) fn halves(fingerprint: Fingerprint) -> [u64; 2] {
 #[inline]
 fn share(tag: u64, range_bits: u32) -> u64 {
     (tag << range_bits) & u64::from(u32::MAX)
+}
+
+/// Ranges begin with different sizes, and so grow at different times ever after.
+fn homes_min(range: usize, range_bits: u32) -> usize {
+    HOMES_MIN + (((HOMES_MIN >> 1) * range) >> range_bits)
 }
 
 fn homes_max(ranges: &[Range]) -> usize {
