@@ -11,7 +11,7 @@ use crate::prefetch::prefetch;
 pub type Rest = [u32; 5];
 
 /// Entries of a piece that is moved without being copied: of more than 128 KiB. A smaller one grows by a fourth, a larger one by a part
-/// of 32.
+/// of 64.
 const LARGE: usize = 6_600;
 /// The least that there is room for.
 const LEAST: usize = 64;
@@ -76,7 +76,7 @@ impl Entries {
 }
 
 fn step(len: usize) -> usize {
-    LEAST.max(if len < LARGE { len >> 2 } else { len >> 5 })
+    LEAST.max(if len < LARGE { len >> 2 } else { len >> 6 })
 }
 
 #[cfg(test)]

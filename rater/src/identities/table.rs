@@ -34,7 +34,7 @@ const NO_REST: Rest = [u32::MAX; 5];
 /// Homes of an empty range; those of the last range are a half more.
 const HOMES_MIN: usize = 256;
 /// Ranges that may grow while a batch is admitted: they grow at different times, but chance has a say.
-const GROWING: usize = 4;
+const GROWING: usize = 2;
 
 /// Identities of one shard.
 #[derive(Debug)]
