@@ -178,6 +178,8 @@ impl Table {
         slots.reuse(words, homes_min(range, self.range_bits));
         self.held_bytes = self.held_bytes + slots.bytes() + entries.bytes() - before;
         self.homes_max = homes_max(&self.ranges);
+        self.scratch.clear();
+        self.scratch.shrink_to(self.homes_max);
         visited
     }
 
