@@ -30,10 +30,11 @@ pub struct Usage {
 }
 
 /// One event of a batch.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct EventView<'a> {
     /// What the batch's spans point into.
     pub text: &'a [u8],
+    /// The batch.
     pub batch: &'a EventBatch,
     /// The event's index.
     pub i: usize,
@@ -41,26 +42,37 @@ pub struct EventView<'a> {
 
 impl<'a> EventView<'a> {
     /// The number in a slot.
-    pub fn value(&self, slot: u16) -> Option<i128> {
+    pub(crate) fn value(&self, slot: u16) -> Option<i128> {
         let first = at(*self.batch.first_value.get(self.i)?);
         self.batch.values.get(first.saturating_add(usize::from(slot)))?.get()
     }
 
     /// The text in a slot.
-    pub fn text(&self, slot: u16) -> Option<&'a str> {
+    pub(crate) fn text(&self, slot: u16) -> Option<&'a str> {
         let first = at(*self.batch.first_text.get(self.i)?);
         let span = self.batch.texts.get(first.saturating_add(usize::from(slot)))?;
         (!span.is_absent()).then(|| std::str::from_utf8(span.of(self.text)).expect("decoded text is UTF-8"))
     }
 
+    /// Appends the texts in some slots, so that different ones differ.
+    pub(crate) fn push_texts(&self, slots: &[u16], bytes: &mut Vec<u8>) {
+        for slot in slots {
+            // Lengths go first, so that values cannot run together; an absent value has a length that none has.
+            let value = self.text(*slot);
+            let len = value.map_or(u32::MAX, |value| u32::try_from(value.len()).unwrap_or(u32::MAX));
+            bytes.extend_from_slice(&len.to_le_bytes());
+            bytes.extend_from_slice(value.unwrap_or_default().as_bytes());
+        }
+    }
+
     /// When it happened.
-    pub fn time(&self) -> Instant {
+    pub(crate) fn time(&self) -> Instant {
         self.batch.time.get(self.i).copied().unwrap_or_default()
     }
 
     /// The event's value at a plain charge. `None`: the charge does not select it.
     #[inline]
-    pub fn plain_value(&self, plain: Plain) -> Option<Quantity> {
+    pub(crate) fn plain_value(&self, plain: Plain) -> Option<Quantity> {
         match plain.value {
             Some(slot) => self.value(slot).map(Quantity::from_scaled),
             None => Some(plain.one),
@@ -68,12 +80,13 @@ impl<'a> EventView<'a> {
     }
 
     /// The first meter of a charge that selects this event, and the event's value there. `None`: no meter does.
-    pub fn observe<'c>(&self, compiled: &'c CompiledCharge) -> Option<(&'c Resource, Quantity)> {
+    pub(crate) fn observe<'c>(&self, compiled: &'c CompiledCharge) -> Option<(&'c Resource, Quantity)> {
         let event_type = self.event_type();
         compiled.resources.iter().find_map(|resource| Some((resource, self.observe_at(resource, event_type)?)))
     }
 
-    fn event_type(&self) -> TypeIdx {
+    /// Its type.
+    pub fn event_type(&self) -> TypeIdx {
         self.batch.event_type.get(self.i).copied().unwrap_or(TypeIdx::UNKNOWN)
     }
 
@@ -92,12 +105,12 @@ impl<'a> EventView<'a> {
     }
 
     /// Whether the event brings an amount of its own.
-    pub fn brings_own(&self, resource: &Resource) -> bool {
+    pub(crate) fn brings_own(&self, resource: &Resource) -> bool {
         resource.own.is_some_and(|slot| self.value(slot).is_some())
     }
 
     /// What the event brings to each meter of a charge.
-    pub fn observations(&self, compiled: &CompiledCharge, key: &HashKey) -> Vec<Option<Observation<'a>>> {
+    pub(crate) fn observations(&self, compiled: &CompiledCharge, key: &HashKey) -> Vec<Option<Observation<'a>>> {
         let event_type = self.event_type();
         let observe = |resource: &Resource| {
             let value = self.observe_at(resource, event_type)?;
@@ -107,7 +120,7 @@ impl<'a> EventView<'a> {
     }
 
     /// What the event brings to one meter, at which it has this value.
-    pub fn observation(&self, resource: &Resource, value: Quantity, key: &HashKey) -> Observation<'a> {
+    pub(crate) fn observation(&self, resource: &Resource, value: Quantity, key: &HashKey) -> Observation<'a> {
         let text = |column: &[Span]| column.get(self.i).map_or(&[][..], |span| span.of(self.text));
         let distinct = resource.distinct.and_then(|slot| self.text(slot)).map_or(0, |text| key.text(text.as_bytes()));
         // Decoding holds amounts within their bound.
@@ -125,7 +138,7 @@ impl<'a> EventView<'a> {
     }
 
     /// The hash that the event adds to its bucket's digest.
-    pub fn digest(&self) -> Digest {
+    pub(crate) fn digest(&self) -> Digest {
         let columns = self.batch.fingerprint.get(self.i).zip(self.batch.payload.get(self.i));
         columns.map_or(Digest::default(), |(fingerprint, payload)| Digest::of_event(*fingerprint, *payload))
     }

@@ -27,11 +27,14 @@ mod series;
 mod shard;
 mod snapshot;
 mod subjects;
+mod sums;
 
 pub use counters::{Counters, UnpricedUsage};
-pub use plan::{PlanError, RatingPlan};
-pub use shard::{Known, KnownBucket, ResumeError, Rows, Shard};
+pub use event_view::EventView;
+pub use plan::{PlanError, RatingPlan, Whereabouts};
+pub use shard::{Known, KnownBucket, KnownSum, ResumeError, Rows, Shard};
 pub use snapshot::SnapshotError;
+pub use sums::{Sum, SumKey, Sums};
 
 /// A position in one of the shard's own lists. They count in 32 bits; `usize` is at least as wide wherever this runs.
 fn at(index: u32) -> usize {

@@ -5,11 +5,16 @@
 
 mod archive;
 mod comparison;
+mod contents;
 mod engine;
 mod events;
+mod fold;
 mod html;
+mod lanes;
 mod method;
 mod page;
+mod parties;
+mod rows;
 mod totals;
 
 use std::collections::BTreeMap;

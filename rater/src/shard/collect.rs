@@ -56,7 +56,7 @@ impl Shard {
                         self.refuse((verdicts, event), UnpricedReason::NoCell, charge, value);
                     }
                     Selected::LateRefused => {
-                        self.counters.count_late_refused();
+                        self.counters.count_late_refused(1);
                         if let Some(verdict @ Verdict::Unmetered) = verdicts.get_mut(i) {
                             *verdict = Verdict::LateRefused;
                         }
@@ -68,7 +68,7 @@ impl Shard {
     }
 
     /// What an event is at a charge of its customer's plan.
-    fn usage(
+    pub(super) fn usage(
         &mut self,
         plan: &RatingPlan,
         place: &Place,
@@ -147,13 +147,7 @@ impl Shard {
             self.combos.resolve(&choice)?
         } else {
             bytes.clear();
-            for slot in &compiled.combo_slots {
-                // Lengths go first, so that values cannot run together; an absent value has a length that none has.
-                let value = event.text(*slot);
-                let len = value.map_or(u32::MAX, |value| u32::try_from(value.len()).unwrap_or(u32::MAX));
-                bytes.extend_from_slice(&len.to_le_bytes());
-                bytes.extend_from_slice(value.unwrap_or_default().as_bytes());
-            }
+            event.push_texts(&compiled.combo_slots, bytes);
             self.combos.find(&choice, plan.key().text(bytes))?
         };
         Some((combo, self.combos.get(combo).cell))
@@ -203,7 +197,7 @@ fn plain_usage(event: u32, place: &Place, charge: ChargeIdx, value: Quantity) ->
 }
 
 /// What an event is at a charge.
-enum Selected {
+pub(super) enum Selected {
     /// Nothing: the charge does not select it.
     No,
     /// A usage of some bucket.

@@ -19,6 +19,7 @@ use weir_model::rated::ShardOutput;
 use weir_model::time::Instant;
 use weir_model::verdict::{UnpricedReason, Verdict};
 
+use super::collect::Selected;
 use super::rate::{Sink, plain_amount};
 use super::{Rows, Shard};
 use crate::at;
@@ -26,6 +27,7 @@ use crate::buckets::{Bucket, BucketKey, hash_of};
 use crate::combos::{Combo, NO_COMBO};
 use crate::event_view::{EventView, Usage};
 use crate::plan::RatingPlan;
+use crate::sums::Sum;
 
 /// What a bucket came to before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,12 +59,33 @@ pub struct KnownBucket<'b> {
     pub events: u64,
 }
 
-/// Why a known bucket cannot be taken in.
+/// What some events of one subject came to at a charge that [folds](RatingPlan::folds): all in the same part of a period, with
+/// the same texts where the charge looks at texts.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownSum<'s> {
+    /// The subject.
+    pub subject: &'s str,
+    /// Its keyed hash.
+    pub subject_hash: RouteHash,
+    /// An instant in that part of the period.
+    pub time: Instant,
+    /// The charge.
+    pub charge: ChargeIdx,
+    /// One of the events, or one with the same texts, whosever it is.
+    pub event: EventView<'s>,
+    /// What they came to.
+    pub sum: Sum,
+}
+
+/// Why a known bucket or sum cannot be taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ResumeError {
     /// The plan has no such customer at that time.
     #[error("nobody has the bucket under this catalog")]
     Unplaced,
+    /// The charge does not select the events that are said to come to a sum there.
+    #[error("the charge does not select the usage")]
+    Unselected,
     /// The bucket stands in the archive twice.
     #[error("the bucket stands there twice")]
     Repeated,
@@ -87,7 +110,7 @@ impl Shard {
             let event = EventView { text, batch, i: at(usage.event) };
             let mut sink = Sink { rows: Rows::Count, output };
             let taken = if plan.charge(usage.key.charge).0.is_deferred {
-                self.absorb(&plan, usage, &event, &mut sink)
+                self.absorb(&plan, (usage, 1), &event, &mut sink)
             } else {
                 self.rate(&plan, usage, &event, &mut sink)
             };
@@ -99,11 +122,37 @@ impl Shard {
         self.scratch = scratch;
     }
 
-    /// Takes a usage into its bucket without pricing it.
+    /// Takes in the sum of some usages, to whose bucket more may come.
+    pub fn resume_sum(&mut self, known: &KnownSum<'_>) -> Result<(), ResumeError> {
+        let plan = Arc::clone(&self.plan);
+        let Sum { quantity, events } = known.sum;
+        let subject = self.subjects.intern(&plan, known.subject_hash, || known.subject);
+        let place = self.subjects.place(&plan, subject, known.time).map_err(|_| ResumeError::Unplaced)?;
+        let mut bytes = std::mem::take(&mut self.scratch.combo_bytes);
+        let selected = self.usage(&plan, &place, known.charge, (&known.event, &mut bytes));
+        self.scratch.combo_bytes = bytes;
+        match selected {
+            Selected::Usage(usage) => {
+                let usage = Usage { value: quantity, ..usage };
+                let mut output = ShardOutput::default();
+                let mut sink = Sink { rows: Rows::Count, output: &mut output };
+                self.absorb(&plan, (&usage, events), &known.event, &mut sink)?;
+            }
+            Selected::NoCell(_) => {
+                let meter = plan.charge(known.charge).1.meter;
+                self.counters.add_unpriced(UnpricedReason::NoCell, Some(meter), (events, quantity));
+            }
+            Selected::LateRefused => self.counters.count_late_refused(events),
+            Selected::No => return Err(ResumeError::Unselected),
+        }
+        Ok(())
+    }
+
+    /// Takes usages, whose value is their sum, into their bucket without pricing them.
     fn absorb(
         &mut self,
         plan: &RatingPlan,
-        usage: &Usage,
+        (usage, events): (&Usage, u64),
         event: &EventView<'_>,
         sink: &mut Sink<'_>,
     ) -> Result<(), Overflow> {
@@ -114,14 +163,14 @@ impl Shard {
         if !usage.has_extra {
             let bucket = self.buckets.get_mut(number);
             bucket.quantity = bucket.quantity.checked_add(usage.value)?;
-            return bucket.count_events(1);
+            return bucket.count_events(events);
         }
         let (compiled, charge) = plan.charge(usage.key.charge);
         let (bucket, extra) = self.buckets.get_with_extra_mut(number).ok_or(Overflow)?;
         let rule = Rule { charge, cell: usage.cell, terms: &extra.terms };
         let observation = event.observation(compiled.first(), usage.value, plan.key());
         extra.state.absorb(&rule, &extra.frames, &[Some(observation)])?;
-        bucket.count_events(1)
+        bucket.count_events(events)
     }
 
     /// Takes in a bucket as a whole.

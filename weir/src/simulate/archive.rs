@@ -138,6 +138,11 @@ impl Archive {
 pub trait Visitor: Send {
     /// Takes in some rows.
     fn visit(&mut self, rows: &RecordBatch) -> Result<()>;
+
+    /// Is called after the last rows.
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl Table {
@@ -187,6 +192,7 @@ fn spread<R: Visitor>(slices: &[Slice<'_>], columns: &[&str], readers: Vec<R>) -
             }
             read?;
         }
+        reader.finish()?;
         Ok(reader)
     };
     thread::scope(|scope| {
@@ -211,7 +217,7 @@ impl Slice<'_> {
 }
 
 /// Opens a file of a table. Columns that the file keeps as dictionaries are read as such, others as plain texts: making
-/// dictionaries of them would cost more than it saves.
+/// dictionaries of them, or texts of those, would cost more than it saves.
 fn open(path: &Path, table: &str) -> Result<ArrowReaderMetadata> {
     let file = File::open(path)?;
     let opened = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
@@ -227,13 +233,17 @@ fn open(path: &Path, table: &str) -> Result<ArrowReaderMetadata> {
         let mut named = columns.filter(|column| column.column_path().string() == name);
         named.all(|column| column.encodings().any(|encoding| encoding == Encoding::RLE_DICTIONARY))
     };
-    let plain = |field: &Field| match field.data_type() {
+    let as_kept = |field: &Field| match field.data_type() {
         DataType::Dictionary(_, values) if !is_dictionary(field.name()) => {
             field.clone().with_data_type((**values).clone())
         }
+        DataType::Utf8 if is_dictionary(field.name()) => {
+            let keys = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            field.clone().with_data_type(keys)
+        }
         _ => field.clone(),
     };
-    let fields: Vec<Field> = opened.schema().fields().iter().map(|field| plain(field)).collect();
+    let fields: Vec<Field> = opened.schema().fields().iter().map(|field| as_kept(field)).collect();
     let schema = Schema::new_with_metadata(fields, opened.schema().metadata().clone());
     let options = ArrowReaderOptions::new().with_schema(schema.into());
     Ok(ArrowReaderMetadata::try_new(opened.metadata().clone(), options)?)

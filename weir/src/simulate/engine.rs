@@ -21,6 +21,7 @@ use weir_rater::{Counters, RatingPlan, Shard};
 
 use super::archive::Archive;
 use super::events::{EventRows, Selection, Types};
+use super::fold::FoldPlan;
 use super::method::{Choice, Method};
 use super::totals;
 use crate::failure::invalid;
@@ -89,7 +90,9 @@ pub struct Engine<'a> {
 impl Engine<'_> {
     /// Rates everything.
     pub fn rate(&self) -> Result<Rated> {
-        let is_known = |charge: ChargeIdx| self.method(charge) == Method::Totals;
+        let fold = self.fold_plan()?;
+        let is_folded = |charge: ChargeIdx| fold.as_ref().is_some_and(|fold| fold.folded[charge.at()]);
+        let is_known = |charge: ChargeIdx| self.method(charge) == Method::Totals || is_folded(charge);
         let plan = Arc::new(self.compile()?.without(is_known));
         let mut shards = fresh(&plan);
         if self.has_known() {
@@ -102,7 +105,7 @@ impl Engine<'_> {
         for (number, close) in self.archive.log.closes.iter().enumerate() {
             if needs_events {
                 let selection = self.selection(files..close.files_before);
-                rated.rejected += EventRows { engine: self, selection }.resume(&shards)?;
+                rated.rejected += EventRows { engine: self, selection, fold: fold.as_ref() }.resume(&shards)?;
             }
             files = close.files_before;
             let mut closing: Vec<Shard> = into_shards(shards);
@@ -121,6 +124,15 @@ impl Engine<'_> {
         self.count_unpriced(counters, &mut rated)?;
         self.check_rejected(&rated)?;
         Ok(rated)
+    }
+
+    /// What of the events is only added up, if anything is.
+    fn fold_plan(&self) -> Result<Option<FoldPlan>> {
+        if !self.choices.iter().any(|choice| choice.method == Method::Sums) {
+            return Ok(None);
+        }
+        let fold = FoldPlan::new(self.compile()?, |charge| self.method(charge));
+        Ok(fold.folded.contains(&true).then_some(fold))
     }
 
     /// How a charge is computed.
@@ -203,7 +215,7 @@ impl Engine<'_> {
         let plan = Arc::new(self.compile()?.without(|charge| self.method(charge) != Method::Totals));
         let shards = fresh(&plan);
         let selection = Selection { verdict: Some(UNPRICED), types: self.all_types(), ..self.selection(0..usize::MAX) };
-        EventRows { engine: self, selection }.resume(&shards)?;
+        EventRows { engine: self, selection, fold: None }.resume(&shards)?;
         let mut counters = Counters::default();
         into_shards(shards).iter().for_each(|shard| counters.add(shard.counters()));
         Ok(Counters { unpriced_usage: counters.unpriced_usage, ..Counters::default() })

@@ -1,0 +1,197 @@
+//! Usage added up before it comes to its buckets: one sum for whatever shares a bucket.
+//!
+//! Owns: a table of 32-byte entries, found by the numbers that callers give to stretches and lanes; a stretch is one subject's
+//! part of a period, a lane is a charge with one choice of group and cell. Does not own: what the numbers mean. Keeps L5.
+#![expect(clippy::arithmetic_side_effects, reason = "slot positions, masked; quantities are checked")]
+
+use weir_model::number::{Overflow, Quantity};
+
+use crate::at;
+use crate::prefetch::{AHEAD, prefetch};
+
+/// Where some usage belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SumKey {
+    /// Number of the stretch; below `u32::MAX`.
+    pub stretch: u32,
+    /// Number of the lane.
+    pub lane: u32,
+}
+
+/// What some usages came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sum {
+    /// Their values together.
+    pub quantity: Quantity,
+    /// How many they are.
+    pub events: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+#[repr(align(32))]
+struct Slot {
+    quantity: Quantity,
+    events: u64,
+    key: SumKey,
+}
+
+const _: () = assert!(size_of::<Slot>() == 32);
+
+const EMPTY: Slot = Slot { quantity: Quantity::ZERO, events: 0, key: SumKey { stretch: u32::MAX, lane: 0 } };
+const SLOTS_MIN: usize = 1 << 8;
+
+/// Sums by key.
+#[derive(Debug)]
+pub struct Sums {
+    slots: Vec<Slot>,
+    /// 64 - log2(slots): what is left of a hash is its slot.
+    shift: u32,
+    len: usize,
+}
+
+impl Default for Sums {
+    fn default() -> Sums {
+        Sums::with_slots(SLOTS_MIN)
+    }
+}
+
+impl Sums {
+    fn with_slots(slots: usize) -> Sums {
+        Sums { slots: vec![EMPTY; slots], shift: 64 - slots.trailing_zeros(), len: 0 }
+    }
+
+    /// Number of sums.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds usages, one event each. On overflow some are added.
+    pub fn add(&mut self, usages: &[(SumKey, Quantity)]) -> Result<(), Overflow> {
+        // Two of three slots at most are taken.
+        while (self.len + usages.len()) * 3 > self.slots.len() * 2 {
+            self.grow();
+        }
+        usages.iter().take(AHEAD).for_each(|(key, _)| prefetch(&self.slots, self.home(*key)));
+        let mut ahead = usages.iter().skip(AHEAD);
+        for (key, value) in usages {
+            if let Some((later, _)) = ahead.next() {
+                prefetch(&self.slots, self.home(*later));
+            }
+            let slot = self.entry(*key);
+            slot.quantity = slot.quantity.checked_add(*value)?;
+            slot.events = slot.events.checked_add(1).ok_or(Overflow)?;
+        }
+        Ok(())
+    }
+
+    /// Calls `visit` for every sum, stretch by stretch, and forgets them; the memory is kept.
+    pub fn drain<E>(&mut self, mut visit: impl FnMut(SumKey, Sum) -> Result<(), E>) -> Result<(), E> {
+        let taken = || (0_u32..).zip(&self.slots).filter(|(_, slot)| slot.key != EMPTY.key);
+        let stretches = taken().map(|(_, slot)| at(slot.key.stretch) + 1).max().unwrap_or(0);
+        // By counting: where each stretch begins.
+        let mut starts = vec![0_usize; stretches + 1];
+        taken().for_each(|(_, slot)| starts[at(slot.key.stretch) + 1] += 1);
+        for stretch in 0..stretches {
+            starts[stretch + 1] += starts[stretch];
+        }
+        let mut order = vec![0_u32; self.len];
+        for (number, slot) in taken() {
+            let start = &mut starts[at(slot.key.stretch)];
+            order[*start] = number;
+            *start += 1;
+        }
+        let mut ahead = order.iter().skip(AHEAD);
+        for number in &order {
+            if let Some(later) = ahead.next() {
+                prefetch(&self.slots, at(*later));
+            }
+            let Slot { quantity, events, key } = self.slots[at(*number)];
+            visit(key, Sum { quantity, events })?;
+        }
+        self.slots.fill(EMPTY);
+        self.len = 0;
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn entry(&mut self, key: SumKey) -> &mut Slot {
+        let mask = self.slots.len() - 1;
+        let mut position = self.home(key);
+        while self.slots[position].key != key {
+            if self.slots[position].key == EMPTY.key {
+                self.slots[position].key = key;
+                self.len += 1;
+                break;
+            }
+            position = (position + 1) & mask;
+        }
+        &mut self.slots[position]
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let mut larger = Sums::with_slots(self.slots.len() * 2);
+        for slot in self.slots.iter().filter(|slot| slot.key != EMPTY.key) {
+            *larger.entry(slot.key) = *slot;
+        }
+        *self = larger;
+    }
+
+    #[inline(always)]
+    fn home(&self, key: SumKey) -> usize {
+        let packed = (u64::from(key.stretch) << 32) | u64::from(key.lane);
+        // Stretches and lanes are counted from 0: the product's top bits tell them apart.
+        let hash = (packed ^ (packed >> 29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        usize::try_from(hash >> self.shift).unwrap_or(usize::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    proptest::proptest! {
+        /// Against a map, over enough keys to grow several times, in pieces, used again after it was drained.
+        #[test]
+        fn adds_up(usages in proptest::collection::vec((0_u32..300, 0_u32..20, 0_i128..1000), 0..4000), piece in 1_usize..500) {
+            let mut sums = Sums::default();
+            for _ in 0..2 {
+                let mut expected: BTreeMap<SumKey, (i128, u64)> = BTreeMap::new();
+                let usages: Vec<(SumKey, Quantity)> = usages
+                    .iter()
+                    .map(|(stretch, lane, value)| (SumKey { stretch: *stretch, lane: *lane }, Quantity::from_scaled(*value)))
+                    .collect();
+                for (key, value) in &usages {
+                    let entry = expected.entry(*key).or_default();
+                    *entry = (entry.0 + value.scaled(), entry.1 + 1);
+                }
+                usages.chunks(piece).for_each(|piece| sums.add(piece).unwrap());
+                proptest::prop_assert_eq!(sums.len(), expected.len());
+                let (mut found, mut last) = (BTreeMap::new(), 0);
+                sums.drain(|key, sum| {
+                    assert!(last <= key.stretch);
+                    last = key.stretch;
+                    found.insert(key, (sum.quantity.scaled(), sum.events));
+                    Ok::<_, Overflow>(())
+                }).unwrap();
+                proptest::prop_assert_eq!(found, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_overflow() {
+        let key = SumKey { stretch: 0, lane: 0 };
+        let half = Quantity::from_scaled(weir_model::number::QUANTITY_LIMIT / 2);
+        let mut sums = Sums::default();
+        assert_eq!(sums.add(&[(key, half)]), Ok(()));
+        assert_eq!(sums.add(&[(key, half)]), Err(Overflow));
+    }
+}

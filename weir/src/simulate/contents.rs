@@ -1,0 +1,225 @@
+//! What archived events come to, as far as it can be added up: type and `data` give usages, each a lane and a value.
+//!
+//! Owns: that content which many events share is read once. Does not own: what selects an event and what it is worth there,
+//! which the decoder and the rater decide.
+
+use weir_model::catalog::{ChargeIdx, PlanIdx, TypeIdx};
+use weir_model::event::Chunk;
+use weir_model::number::Quantity;
+use weir_rater::{EventView, RatingPlan, SumKey};
+
+use super::lanes::{ContentReader, Data, Kept, Lanes, append, at, view};
+use super::parties::Spot;
+
+/// Plans whose usages are remembered by content; those of others, customers' own variants mostly, are made event by event.
+const PLANS_MAX: usize = 16;
+/// Text that is kept of remembered content, and of lanes.
+const TEXT_BYTES_MAX: usize = 64 << 20;
+/// Usages that are remembered, 16 bytes each.
+const KNOWN_MAX: usize = 1 << 22;
+const LANES_MAX: usize = 1 << 20;
+
+/// A usage of some content under a plan.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// Its lane, or one of the marks below.
+    lane: u32,
+    /// The content's next usage, or [`LAST`].
+    next: u32,
+    value: i64,
+}
+
+/// Not looked at yet.
+const NEW: u32 = u32::MAX;
+/// Content without usage.
+const NOTHING: u32 = u32::MAX - 1;
+/// Content that the catalog rejects.
+const REJECTED: u32 = u32::MAX - 2;
+const LAST: u32 = u32::MAX;
+
+const UNKNOWN: Known = Known { lane: NEW, next: LAST, value: 0 };
+
+/// The catalog rejects an event's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rejected;
+
+/// What events come to at the charges that are added up.
+pub struct Contents<'c> {
+    plan: &'c RatingPlan,
+    /// By charge: whether it is added up.
+    folded: &'c [bool],
+    reader: ContentReader,
+    lanes: Lanes,
+    kept: Kept,
+    /// By plan: its place in `known`.
+    places: Vec<u8>,
+    /// By place, type and number of data.
+    known: Vec<Vec<Vec<Known>>>,
+    more: Vec<Known>,
+    known_len: usize,
+    fresh: Chunk,
+    found: Vec<(u32, Quantity)>,
+}
+
+impl<'c> Contents<'c> {
+    /// Nothing is known yet.
+    pub fn new(plan: &'c RatingPlan, folded: &'c [bool]) -> Contents<'c> {
+        let catalog = plan.catalog();
+        Contents {
+            plan,
+            folded,
+            reader: ContentReader::new(catalog),
+            lanes: Lanes::new(),
+            kept: Kept::new(catalog.event_types.len()),
+            places: vec![u8::MAX; catalog.plans.len()],
+            known: Vec::new(),
+            more: Vec::new(),
+            known_len: 0,
+            fresh: Chunk::new(1),
+            found: Vec::new(),
+        }
+    }
+
+    /// The number of data that repeats, until [`Contents::forget`].
+    pub fn number(&mut self, data: Data<'_>) -> u32 {
+        self.kept.number(data)
+    }
+
+    /// Appends the usages of an event with numbered data.
+    #[inline]
+    pub fn add(
+        &mut self,
+        (spot, event_type): (Spot, TypeIdx),
+        number: u32,
+        usages: &mut Vec<(SumKey, Quantity)>,
+    ) -> Result<(), Rejected> {
+        let place = usize::from(self.places.get(spot.plan.at()).copied().unwrap_or(u8::MAX));
+        let known = self.known.get(place).and_then(|types| types.get(event_type.at()));
+        let mut known = known.and_then(|known| known.get(at(number))).copied().unwrap_or(UNKNOWN);
+        loop {
+            match known.lane {
+                NOTHING => return Ok(()),
+                REJECTED => return Err(Rejected),
+                NEW => return self.learn((spot, event_type), number, usages),
+                lane => {
+                    let value = Quantity::from_scaled(i128::from(known.value));
+                    usages.push((SumKey { stretch: spot.stretch, lane }, value));
+                }
+            }
+            if known.next == LAST {
+                return Ok(());
+            }
+            known = self.more[at(known.next)];
+        }
+    }
+
+    /// Appends the usages of an event with data that may not repeat.
+    pub fn add_once(
+        &mut self,
+        (spot, event_type): (Spot, TypeIdx),
+        data: Data<'_>,
+        usages: &mut Vec<(SumKey, Quantity)>,
+    ) -> Result<(), Rejected> {
+        let Contents { reader, fresh, .. } = self;
+        fresh.clear();
+        let span = append(fresh, data);
+        let row = reader.read(fresh, event_type, span).ok_or(Rejected)?;
+        let content = (view(&self.fresh, row), data);
+        find((self.plan, self.folded, spot.plan), content, (&mut self.lanes, &mut self.reader), &mut self.found);
+        push(spot, &self.found, usages);
+        Ok(())
+    }
+
+    /// The charge of a lane, and an event of it.
+    pub fn lane(&self, number: u32) -> (ChargeIdx, EventView<'_>) {
+        self.lanes.get(number)
+    }
+
+    /// Whether what is known takes too much room: it is to be forgotten.
+    pub fn is_full(&self) -> bool {
+        self.known_len > KNOWN_MAX || self.kept.text_len() > TEXT_BYTES_MAX
+    }
+
+    /// Whether there are too many lanes: they are to be forgotten, once nothing refers to them any more.
+    pub fn has_full_lanes(&self) -> bool {
+        self.lanes.len() > LANES_MAX || self.lanes.text_len() > TEXT_BYTES_MAX
+    }
+
+    /// Forgets the numbers of data, and what is known of them.
+    pub fn forget(&mut self) {
+        self.kept = Kept::new(self.plan.catalog().event_types.len());
+        self.known.iter_mut().flatten().for_each(|known| *known = Vec::new());
+        self.more.clear();
+        self.known_len = 0;
+    }
+
+    /// Forgets the lanes too.
+    pub fn forget_lanes(&mut self) {
+        self.forget();
+        self.lanes = Lanes::new();
+    }
+
+    /// The usages of an event whose data was not met under its plan.
+    #[cold]
+    fn learn(
+        &mut self,
+        (spot, event_type): (Spot, TypeIdx),
+        number: u32,
+        usages: &mut Vec<(SumKey, Quantity)>,
+    ) -> Result<(), Rejected> {
+        let content = self.kept.read(&mut self.reader, event_type, number);
+        let Some(content) = content else {
+            self.remember((spot.plan, event_type), number, Known { lane: REJECTED, ..UNKNOWN });
+            return Err(Rejected);
+        };
+        find((self.plan, self.folded, spot.plan), content, (&mut self.lanes, &mut self.reader), &mut self.found);
+        push(spot, &self.found, usages);
+        let values: Result<Vec<i64>, _> = self.found.iter().map(|(_, value)| i64::try_from(value.scaled())).collect();
+        // Values of more than 64 bits are found again each time.
+        let Ok(values) = values else { return Ok(()) };
+        let mut known = Known { lane: NOTHING, ..UNKNOWN };
+        for ((lane, _), value) in self.found.iter().zip(values).rev() {
+            let next = if known.lane == NOTHING { LAST } else { u32::try_from(self.more.len()).unwrap_or(LAST) };
+            if next != LAST {
+                self.more.push(known);
+            }
+            known = Known { lane: *lane, next, value };
+        }
+        self.remember((spot.plan, event_type), number, known);
+        Ok(())
+    }
+
+    fn remember(&mut self, (plan, event_type): (PlanIdx, TypeIdx), number: u32, known: Known) {
+        let Some(place) = self.places.get_mut(plan.at()) else { return };
+        if *place == u8::MAX && self.known.len() < PLANS_MAX {
+            *place = u8::try_from(self.known.len()).unwrap_or(u8::MAX);
+            self.known.push(vec![Vec::new(); self.plan.catalog().event_types.len()]);
+        }
+        let types = self.known.get_mut(usize::from(*place));
+        let Some(of_type) = types.and_then(|types| types.get_mut(event_type.at())) else { return };
+        if of_type.len() <= at(number) {
+            self.known_len += at(number) + 1 - of_type.len();
+            of_type.resize(at(number) + 1, UNKNOWN);
+        }
+        of_type[at(number)] = known;
+    }
+}
+
+/// The usages of an event's content at the charges that are added up: lanes and values.
+fn find(
+    (plan, folded, of): (&RatingPlan, &[bool], PlanIdx),
+    (event, data): (EventView<'_>, Data<'_>),
+    (lanes, reader): (&mut Lanes, &mut ContentReader),
+    found: &mut Vec<(u32, Quantity)>,
+) {
+    found.clear();
+    for (charge, value) in plan.usages(of, event) {
+        if folded.get(charge.at()) == Some(&true) {
+            found.push((lanes.number((plan, charge), (event, data), reader), value));
+        }
+    }
+}
+
+fn push(spot: Spot, found: &[(u32, Quantity)], usages: &mut Vec<(SumKey, Quantity)>) {
+    usages.extend(found.iter().map(|(lane, value)| (SumKey { stretch: spot.stretch, lane: *lane }, *value)));
+}
