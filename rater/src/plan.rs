@@ -12,7 +12,6 @@ use std::sync::Arc;
 use weir_model::catalog::{Catalog, Charge, ChargeIdx, CustomerIdx, PlanIdx, TypeIdx};
 use weir_model::hash::{HashKey, RouteHash};
 use weir_model::number::Quantity;
-use weir_model::time::{Instant, Period};
 use weir_model::verdict::UnpricedReason;
 
 use crate::buckets::CHARGES_MAX;
@@ -48,15 +47,6 @@ pub enum PlanError {
         "the catalog has {0} charges (customers with overrides have their own); at most {CHARGES_MAX} can be rated"
     )]
     TooManyCharges(usize),
-}
-
-/// Which plan a subject has at an instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Whereabouts {
-    /// The plan.
-    pub plan: PlanIdx,
-    /// From when to when it has the plan in that billing period.
-    pub active: Period,
 }
 
 /// Whose usage a subject is.
@@ -144,21 +134,9 @@ impl RatingPlan {
     }
 
     /// Whether it is all the same when in a part of a period the usage of such a charge happened: it may come as one sum, by
-    /// [`Shard::resume_sum`](crate::Shard::resume_sum).
+    /// [`Shard::resume_sums`](crate::Shard::resume_sums).
     pub fn folds(&self, charge: ChargeIdx) -> bool {
         self.sums(charge) && !self.charge(charge).0.has_schedule
-    }
-
-    /// Which plan a subject has at an instant. Fails if it has none.
-    pub fn whereabouts(&self, subject: RouteHash, at: Instant) -> Result<Whereabouts, UnpricedReason> {
-        let owner = self.owner(subject);
-        if let Owner::Nobody(reason) = owner {
-            return Err(reason);
-        }
-        let number = self.segment_at(owner, at)?;
-        let segment = self.segment(owner, number);
-        let active = self.active(owner, number, &segment.periods.period_at(at));
-        Ok(Whereabouts { plan: segment.plan, active })
     }
 
     /// The charges of a plan that select an event, with its value there. Groups, cells and late usage are not looked at.

@@ -39,6 +39,8 @@ const _: () = assert!(size_of::<Slot>() == 32);
 
 const EMPTY: Slot = Slot { quantity: Quantity::ZERO, events: 0, key: SumKey { stretch: u32::MAX, lane: 0 } };
 const SLOTS_MIN: usize = 1 << 8;
+/// Parts that sums are sorted in.
+const PARTS: usize = 512;
 
 /// Sums by key.
 #[derive(Debug)]
@@ -89,33 +91,34 @@ impl Sums {
         Ok(())
     }
 
-    /// Calls `visit` for every sum, stretch by stretch, and forgets them; the memory is kept.
-    pub fn drain<E>(&mut self, mut visit: impl FnMut(SumKey, Sum) -> Result<(), E>) -> Result<(), E> {
-        let taken = || (0_u32..).zip(&self.slots).filter(|(_, slot)| slot.key != EMPTY.key);
-        let stretches = taken().map(|(_, slot)| at(slot.key.stretch) + 1).max().unwrap_or(0);
-        // By counting: where each stretch begins.
-        let mut starts = vec![0_usize; stretches + 1];
-        taken().for_each(|(_, slot)| starts[at(slot.key.stretch) + 1] += 1);
-        for stretch in 0..stretches {
-            starts[stretch + 1] += starts[stretch];
-        }
-        let mut order = vec![0_u32; self.len];
-        for (number, slot) in taken() {
-            let start = &mut starts[at(slot.key.stretch)];
-            order[*start] = number;
-            *start += 1;
-        }
-        let mut ahead = order.iter().skip(AHEAD);
-        for number in &order {
-            if let Some(later) = ahead.next() {
-                prefetch(&self.slots, at(*later));
-            }
-            let Slot { quantity, events, key } = self.slots[at(*number)];
-            visit(key, Sum { quantity, events })?;
-        }
+    /// Calls `visit` for the sums of every stretch, and forgets them; the memory is kept.
+    pub fn drain<E>(&mut self, mut visit: impl FnMut(u32, &[(u32, Sum)]) -> Result<(), E>) -> Result<(), E> {
+        let mut parts = self.parted();
         self.slots.fill(EMPTY);
         self.len = 0;
+        let mut sums = Vec::new();
+        for part in &mut parts {
+            part.sort_unstable_by_key(|slot| slot.key);
+            for stretch in part.chunk_by(|a, b| a.key.stretch == b.key.stretch) {
+                sums.clear();
+                sums.extend(stretch.iter().map(|slot| (slot.key.lane, Sum { quantity: slot.quantity, events: slot.events })));
+                visit(stretch.first().map_or(0, |slot| slot.key.stretch), &sums)?;
+            }
+        }
         Ok(())
+    }
+
+    /// The taken slots in parts of neighbouring stretches, each small enough to be sorted in the processor's cache.
+    fn parted(&self) -> Vec<Vec<Slot>> {
+        let taken = || self.slots.iter().filter(|slot| slot.key != EMPTY.key);
+        let stretches = taken().map(|slot| at(slot.key.stretch) + 1).max().unwrap_or(0);
+        let per_part = stretches.div_ceil(PARTS).max(1);
+        let part_of = |slot: &Slot| at(slot.key.stretch).checked_div(per_part).unwrap_or(0);
+        let mut lens = [0_usize; PARTS];
+        taken().for_each(|slot| lens[part_of(slot)] += 1);
+        let mut parts: Vec<Vec<Slot>> = lens.iter().map(|len| Vec::with_capacity(*len)).collect();
+        taken().for_each(|slot| parts[part_of(slot)].push(*slot));
+        parts
     }
 
     #[inline(always)]
@@ -174,11 +177,11 @@ mod tests {
                 }
                 usages.chunks(piece).for_each(|piece| sums.add(piece).unwrap());
                 proptest::prop_assert_eq!(sums.len(), expected.len());
-                let (mut found, mut last) = (BTreeMap::new(), 0);
-                sums.drain(|key, sum| {
-                    assert!(last <= key.stretch);
-                    last = key.stretch;
-                    found.insert(key, (sum.quantity.scaled(), sum.events));
+                let (mut found, mut next) = (BTreeMap::new(), 0);
+                sums.drain(|stretch, sums| {
+                    assert!(next <= stretch && !sums.is_empty());
+                    next = stretch + 1;
+                    found.extend(sums.iter().map(|(lane, sum)| (SumKey { stretch, lane: *lane }, (sum.quantity.scaled(), sum.events))));
                     Ok::<_, Overflow>(())
                 }).unwrap();
                 proptest::prop_assert_eq!(found, expected);

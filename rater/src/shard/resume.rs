@@ -59,19 +59,26 @@ pub struct KnownBucket<'b> {
     pub events: u64,
 }
 
-/// What some events of one subject came to at a charge that [folds](RatingPlan::folds): all in the same part of a period, with
-/// the same texts where the charge looks at texts.
+/// What some events of one subject came to, all in the same part of a period.
 #[derive(Debug, Clone, Copy)]
-pub struct KnownSum<'s> {
+pub struct KnownSums<'s> {
     /// The subject.
     pub subject: &'s str,
     /// Its keyed hash.
     pub subject_hash: RouteHash,
     /// An instant in that part of the period.
     pub time: Instant,
+    /// By charge, group and cell.
+    pub sums: &'s [KnownSum<'s>],
+}
+
+/// What some events came to at a charge that [folds](RatingPlan::folds): they have the same texts where the charge looks at
+/// texts.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownSum<'s> {
     /// The charge.
     pub charge: ChargeIdx,
-    /// One of the events, or one with the same texts, whosever it is.
+    /// An event with the same texts, whosever it is.
     pub event: EventView<'s>,
     /// What they came to.
     pub sum: Sum,
@@ -122,29 +129,35 @@ impl Shard {
         self.scratch = scratch;
     }
 
-    /// Takes in the sum of some usages, to whose bucket more may come.
-    pub fn resume_sum(&mut self, known: &KnownSum<'_>) -> Result<(), ResumeError> {
+    /// Takes in sums of usages, to whose buckets more may come.
+    pub fn resume_sums(&mut self, known: &KnownSums<'_>) -> Result<(), ResumeError> {
         let plan = Arc::clone(&self.plan);
-        let Sum { quantity, events } = known.sum;
         let subject = self.subjects.intern(&plan, known.subject_hash, || known.subject);
         let place = self.subjects.place(&plan, subject, known.time).map_err(|_| ResumeError::Unplaced)?;
-        let mut bytes = std::mem::take(&mut self.scratch.combo_bytes);
-        let selected = self.usage(&plan, &place, known.charge, (&known.event, &mut bytes));
-        self.scratch.combo_bytes = bytes;
-        match selected {
-            Selected::Usage(usage) => {
-                let usage = Usage { value: quantity, ..usage };
-                let mut output = ShardOutput::default();
-                let mut sink = Sink { rows: Rows::Count, output: &mut output };
-                self.absorb(&plan, (&usage, events), &known.event, &mut sink)?;
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.usages.clear();
+        for (number, KnownSum { charge, event, sum }) in (0..).zip(known.sums) {
+            match self.usage(&plan, &place, *charge, (event, &mut scratch.combo_bytes)) {
+                Selected::Usage(usage) => {
+                    self.buckets.prefetch_slot(usage.hash);
+                    scratch.usages.push(Usage { event: number, value: sum.quantity, ..usage });
+                }
+                Selected::NoCell(_) => {
+                    let meter = plan.charge(*charge).1.meter;
+                    self.counters.add_unpriced(UnpricedReason::NoCell, Some(meter), (sum.events, sum.quantity));
+                }
+                Selected::LateRefused => self.counters.count_late_refused(sum.events),
+                Selected::No => return Err(ResumeError::Unselected),
             }
-            Selected::NoCell(_) => {
-                let meter = plan.charge(known.charge).1.meter;
-                self.counters.add_unpriced(UnpricedReason::NoCell, Some(meter), (events, quantity));
-            }
-            Selected::LateRefused => self.counters.count_late_refused(events),
-            Selected::No => return Err(ResumeError::Unselected),
         }
+        scratch.usages.iter().for_each(|usage| self.buckets.prefetch_bucket(usage.hash));
+        let mut output = ShardOutput::default();
+        let mut sink = Sink { rows: Rows::Count, output: &mut output };
+        for usage in &scratch.usages {
+            let KnownSum { event, sum, .. } = known.sums.get(at(usage.event)).ok_or(ResumeError::Unselected)?;
+            self.absorb(&plan, (usage, sum.events), event, &mut sink)?;
+        }
+        self.scratch = scratch;
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 use weir_model::catalog::{ChargeIdx, PlanIdx, TypeIdx};
 use weir_model::event::Chunk;
 use weir_model::number::Quantity;
+use weir_rater::prefetch::prefetch;
 use weir_rater::{EventView, RatingPlan, SumKey};
 
 use super::lanes::{ContentReader, Data, Kept, Lanes, append, at, view};
@@ -85,6 +86,14 @@ impl<'c> Contents<'c> {
         self.kept.number(data)
     }
 
+    /// Starts to bring what is known of an event with numbered data into the cache.
+    #[inline]
+    pub fn prefetch(&self, (spot, event_type): (Spot, TypeIdx), number: u32) {
+        if let Some(known) = self.known_of(spot.plan, event_type) {
+            prefetch(known, at(number));
+        }
+    }
+
     /// Appends the usages of an event with numbered data.
     #[inline]
     pub fn add(
@@ -93,9 +102,8 @@ impl<'c> Contents<'c> {
         number: u32,
         usages: &mut Vec<(SumKey, Quantity)>,
     ) -> Result<(), Rejected> {
-        let place = usize::from(self.places.get(spot.plan.at()).copied().unwrap_or(u8::MAX));
-        let known = self.known.get(place).and_then(|types| types.get(event_type.at()));
-        let mut known = known.and_then(|known| known.get(at(number))).copied().unwrap_or(UNKNOWN);
+        let known = self.known_of(spot.plan, event_type).and_then(|known| known.get(at(number)));
+        let mut known = known.copied().unwrap_or(UNKNOWN);
         loop {
             match known.lane {
                 NOTHING => return Ok(()),
@@ -157,6 +165,13 @@ impl<'c> Contents<'c> {
     pub fn forget_lanes(&mut self) {
         self.forget();
         self.lanes = Lanes::new();
+    }
+
+    /// What is known under a plan of events of a type, by number of data.
+    #[inline]
+    fn known_of(&self, plan: PlanIdx, event_type: TypeIdx) -> Option<&[Known]> {
+        let place = self.places.get(plan.at())?;
+        Some(self.known.get(usize::from(*place))?.get(event_type.at())?.as_slice())
     }
 
     /// The usages of an event whose data was not met under its plan.

@@ -7,13 +7,14 @@
 use std::sync::Mutex;
 
 use anyhow::{Result, anyhow};
-use arrow_array::{Array, RecordBatch};
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, DictionaryArray, RecordBatch};
 use weir_model::catalog::{ChargeIdx, MeterIdx, TypeIdx};
 use weir_model::hash::shard_of;
 use weir_model::number::Quantity;
-use weir_rater::{KnownSum, RatingPlan, ResumeError, Shard, SumKey, Sums};
+use weir_rater::{KnownSum, KnownSums, RatingPlan, ResumeError, Shard, SumKey, Sums};
 
-use super::contents::{Contents, Rejected};
+use super::contents::Contents;
 use super::engine::{lock, too_large};
 use super::lanes::{ContentReader, at};
 use super::method::Method;
@@ -22,7 +23,7 @@ use super::rows::{RowTypes, SharedTexts};
 use crate::explain::archive::{Rows, Texts};
 
 /// Rows whose usages are added together: they stay in the processor's cache.
-const BLOCK_ROWS: usize = 512;
+const BLOCK_ROWS: usize = 256;
 /// Sums that one thread keeps before it hands them on; they take 48 to 96 bytes each.
 const SUMS_MAX: usize = 1 << 22;
 /// Stands for no number.
@@ -90,10 +91,20 @@ pub struct Fold<'f> {
     numbers: Vec<u32>,
     /// The number of no data.
     absent: u32,
+    /// Of the block at hand.
+    spots: Vec<Spot>,
+    numbered: Vec<Numbered>,
     usages: Vec<(SumKey, Quantity)>,
     sums: Sums,
     /// How many events the catalog rejects.
     pub rejected: u64,
+}
+
+/// An event whose data has a number.
+struct Numbered {
+    spot: Spot,
+    event_type: TypeIdx,
+    number: u32,
 }
 
 impl<'f> Fold<'f> {
@@ -107,6 +118,8 @@ impl<'f> Fold<'f> {
             values: SharedTexts::default(),
             numbers: Vec::new(),
             absent: NONE,
+            spots: Vec::new(),
+            numbered: Vec::new(),
             usages: Vec::new(),
             sums: Sums::default(),
             rejected: 0,
@@ -131,74 +144,87 @@ impl<'f> Fold<'f> {
             self.numbers.resize(values.len(), NONE);
         }
         for block in rows.chunks(BLOCK_ROWS) {
-            self.usages.clear();
-            for &row in block {
-                let i = at(row);
-                let Some(spot) = self.parties.spot(&subjects, i, times[i])? else {
-                    rest.push(row);
-                    continue;
-                };
-                let event_type = types.get(i);
-                let Some(needs) = self.of.needs.get(event_type.at()) else { continue };
-                if needs.rows {
-                    rest.push(row);
-                }
-                // What is rated one by one is rejected there.
-                if needs.sums && self.take((spot, event_type), &data, i).is_err() && !needs.rows {
-                    self.rejected += 1;
-                }
-            }
+            let mut spots = std::mem::take(&mut self.spots);
+            self.parties.spots(&subjects, times, block, &mut spots)?;
+            self.take(block, (&spots, types), &data, rest);
+            self.spots = spots;
             self.sums.add(&self.usages).map_err(too_large)?;
             self.make_room()?;
         }
         Ok(())
     }
 
+    /// The usages of a block.
+    fn take(&mut self, block: &[u32], (spots, types): (&[Spot], &RowTypes<'_>), data: &Texts<'_>, rest: &mut Vec<u32>) {
+        self.usages.clear();
+        self.numbered.clear();
+        for (&row, &spot) in block.iter().zip(spots) {
+            let i = at(row);
+            if spot == Spot::NOWHERE {
+                rest.push(row);
+                continue;
+            }
+            let event_type = types.get(i);
+            let Some(needs) = self.of.needs.get(event_type.at()) else { continue };
+            if needs.rows {
+                rest.push(row);
+            }
+            if !needs.sums {
+                continue;
+            }
+            match data {
+                Texts::Plain(texts) => {
+                    let text = texts.is_valid(i).then(|| texts.value(i).as_bytes());
+                    let taken = self.contents.add_once((spot, event_type), text, &mut self.usages);
+                    // What is rated one by one is rejected there.
+                    self.rejected += u64::from(taken.is_err() && !needs.rows);
+                }
+                Texts::Dictionary(keys, _) => {
+                    let number = self.number(keys, data, i);
+                    self.contents.prefetch((spot, event_type), number);
+                    self.numbered.push(Numbered { spot, event_type, number });
+                }
+            }
+        }
+        for Numbered { spot, event_type, number } in &self.numbered {
+            let taken = self.contents.add((*spot, *event_type), *number, &mut self.usages);
+            let is_rated = self.of.needs.get(event_type.at()).is_some_and(|needs| needs.rows);
+            self.rejected += u64::from(taken.is_err() && !is_rated);
+        }
+    }
+
+    /// The number of the data in a row.
+    #[inline]
+    fn number(&mut self, keys: &DictionaryArray<Int32Type>, data: &Texts<'_>, i: usize) -> u32 {
+        let number = match keys.key(i) {
+            Some(key) => &mut self.numbers[key],
+            None => &mut self.absent,
+        };
+        if *number == NONE {
+            *number = self.contents.number(data.get(i).map(str::as_bytes));
+        }
+        *number
+    }
+
     /// Hands on all sums.
     pub fn finish(&mut self) -> Result<()> {
         let Fold { shards, parties, contents, sums, .. } = self;
         let count = u16::try_from(shards.len())?;
-        let mut held = None;
-        sums.drain(|key, sum| {
-            let (subject, subject_hash, time) = parties.stretch(key.stretch);
-            let (charge, event) = contents.lane(key.lane);
-            let number = shard_of(subject_hash, count);
-            // The sums of a stretch come one after another.
-            let (_, shard) = match &mut held {
-                Some((of, shard)) if *of == number => (*of, shard),
-                held => {
-                    *held = None;
-                    let (of, shard) = held.insert((number, lock(&shards[number])));
-                    (*of, shard)
-                }
-            };
-            let known = KnownSum { subject, subject_hash, time, charge, event, sum };
-            shard.resume_sum(&known).map_err(|error| match error {
+        let mut known = Vec::new();
+        sums.drain(|stretch, sums| {
+            let (subject, subject_hash, time) = parties.stretch(stretch);
+            known.clear();
+            known.extend(sums.iter().map(|(lane, sum)| {
+                let (charge, event) = contents.lane(*lane);
+                KnownSum { charge, event, sum: *sum }
+            }));
+            let mut shard = lock(&shards[shard_of(subject_hash, count)]);
+            let known = KnownSums { subject, subject_hash, time, sums: &known };
+            shard.resume_sums(&known).map_err(|error| match error {
                 ResumeError::Overflow(overflow) => too_large(overflow),
                 error => anyhow!("internal error: the usage of {subject}: {error}"),
             })
         })
-    }
-
-    /// Appends the usages of one row.
-    #[inline]
-    fn take(&mut self, at_charges: (Spot, TypeIdx), data: &Texts<'_>, i: usize) -> Result<(), Rejected> {
-        let Fold { contents, numbers, absent, usages, .. } = self;
-        let keys = match data {
-            Texts::Plain(texts) => {
-                let text = texts.is_valid(i).then(|| texts.value(i).as_bytes());
-                return contents.add_once(at_charges, text, usages);
-            }
-            Texts::Dictionary(keys, _) => keys,
-        };
-        let number = match keys.key(i) {
-            Some(key) => numbers.get_mut(key).unwrap_or(absent),
-            None => absent,
-        };
-        if *number == NONE {
-            *number = contents.number(data.get(i).map(str::as_bytes));
-        }
-        contents.add(at_charges, *number, usages)
     }
 
     /// Bounds the memory that sums and known content take.
