@@ -7,7 +7,7 @@
 use weir_model::number::{Overflow, Quantity};
 
 use crate::at;
-use crate::prefetch::{AHEAD, prefetch};
+use crate::prefetch::prefetch;
 
 /// Where some usage belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,18 +72,15 @@ impl Sums {
         self.len == 0
     }
 
-    /// Adds usages, one event each. On overflow some are added.
+    /// Adds usages, one event each: a few hundred at a time. On overflow some are added.
     pub fn add(&mut self, usages: &[(SumKey, Quantity)]) -> Result<(), Overflow> {
         // Two of three slots at most are taken.
         while (self.len + usages.len()) * 3 > self.slots.len() * 2 {
             self.grow();
         }
-        usages.iter().take(AHEAD).for_each(|(key, _)| prefetch(&self.slots, self.home(*key)));
-        let mut ahead = usages.iter().skip(AHEAD);
+        // Little is done for each: only many misses under way at once hide what each takes.
+        usages.iter().for_each(|(key, _)| prefetch(&self.slots, self.home(*key)));
         for (key, value) in usages {
-            if let Some((later, _)) = ahead.next() {
-                prefetch(&self.slots, self.home(*later));
-            }
             let slot = self.entry(*key);
             slot.quantity = slot.quantity.checked_add(*value)?;
             slot.events = slot.events.checked_add(1).ok_or(Overflow)?;

@@ -26,7 +26,7 @@ use crate::at;
 use crate::buckets::{Bucket, BucketKey, hash_of};
 use crate::combos::{Combo, NO_COMBO};
 use crate::event_view::{EventView, Usage};
-use crate::plan::RatingPlan;
+use crate::plan::{Partial, RatingPlan};
 use crate::sums::Sum;
 
 /// What a bucket came to before.
@@ -186,13 +186,19 @@ impl Shard {
         bucket.count_events(events)
     }
 
-    /// Takes in a bucket as a whole.
-    pub fn resume_bucket(&mut self, known: &KnownBucket<'_>) -> Result<(), ResumeError> {
+    /// Starts to bring what [`Shard::resume_bucket`] looks at into the cache.
+    pub fn expect_bucket(&mut self, known: &KnownBucket<'_>) {
         let plan = Arc::clone(&self.plan);
-        let subject = self.subjects.intern(&plan, known.subject_hash, || known.subject);
-        let place = self.subjects.place(&plan, subject, known.begins_at).map_err(|_| ResumeError::Unplaced)?;
-        let (compiled, charge) = plan.charge(known.charge);
-        if charge.plan != place.plan {
+        if let Ok((key, _)) = self.key_of(&plan, known) {
+            self.buckets.prefetch_slot(hash_of(key));
+        }
+    }
+
+    /// Which bucket a known one is here, and whether its period is partial.
+    fn key_of(&mut self, plan: &RatingPlan, known: &KnownBucket<'_>) -> Result<(BucketKey, Partial), ResumeError> {
+        let subject = self.subjects.intern(plan, known.subject_hash, || known.subject);
+        let place = self.subjects.place(plan, subject, known.begins_at).map_err(|_| ResumeError::Unplaced)?;
+        if plan.charge(known.charge).1.plan != place.plan {
             return Err(ResumeError::Unplaced);
         }
         let combo = if known.group.is_empty() && known.cell == CellIdx::ONLY {
@@ -201,7 +207,14 @@ impl Shard {
             let group = known.group.iter().map(|value| Box::from(*value)).collect();
             self.combos.enter(Combo { group, cell: known.cell })
         };
-        let key = BucketKey { stretch: place.stretch, charge: known.charge, combo };
+        Ok((BucketKey { stretch: place.stretch, charge: known.charge, combo }, place.partial))
+    }
+
+    /// Takes in a bucket as a whole.
+    pub fn resume_bucket(&mut self, known: &KnownBucket<'_>) -> Result<(), ResumeError> {
+        let plan = Arc::clone(&self.plan);
+        let (key, partial) = self.key_of(&plan, known)?;
+        let (compiled, charge) = plan.charge(known.charge);
         if self.buckets.find(key, hash_of(key)).is_some() {
             return Err(ResumeError::Repeated);
         }
@@ -209,7 +222,7 @@ impl Shard {
             Known::Quantity(quantity) => (quantity, None),
             Known::Amount(quantity, amount) => (quantity, Some(amount)),
         };
-        let number = if compiled.has_extra(place.partial) {
+        let number = if compiled.has_extra(partial) {
             let number = self.open_with_extra(&plan, key)?;
             let (bucket, extra) = self.buckets.get_with_extra_mut(number).ok_or(Overflow)?;
             let rule = Rule { charge, cell: known.cell, terms: &extra.terms };

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result, anyhow};
-use arrow_array::RecordBatch;
+use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -115,13 +115,20 @@ impl Archive {
         self.events.read(columns, (bounds, self.figures.accepted), readers)
     }
 
-    /// Whether a column of the totals has nulls, or may have some.
-    pub fn has_nulls(&self, column: &str) -> Result<bool> {
+    /// Whether some total has no quantity but its text.
+    pub fn has_texts_only(&self) -> Result<bool> {
+        let known = |opened: &ArrowReaderMetadata| {
+            let columns = opened.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
+            let mut named = columns.filter(|found| found.column_path().string() == QUANTITY);
+            named.all(|found| found.statistics().and_then(Statistics::null_count_opt) == Some(0))
+        };
         for path in &self.totals.files {
             let opened = self.totals.open(path)?;
-            let columns = opened.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
-            let mut named = columns.filter(|found| found.column_path().string() == column);
-            if named.any(|found| found.statistics().and_then(Statistics::null_count_opt) != Some(0)) {
+            let mut nulls = Nulls::default();
+            for group in (0..opened.metadata().num_row_groups()).filter(|_| !known(&opened)) {
+                Slice { path, metadata: opened.clone(), group }.read(&[QUANTITY], &mut nulls)?;
+            }
+            if nulls.0 > 0 {
                 return Ok(true);
             }
         }
@@ -131,6 +138,20 @@ impl Archive {
     /// Reads these columns of the totals in the same way. The run's totals with usage are at most all of them.
     pub fn totals<R: Visitor>(&self, columns: &[&str], bounds: &Bounds, readers: Vec<R>) -> Result<Vec<R>> {
         self.totals.read(columns, (bounds, self.figures.totals), readers)
+    }
+}
+
+/// The column of the totals that is null where it does not hold the quantity.
+const QUANTITY: &str = "quantity";
+
+/// Counts the nulls of the only column.
+#[derive(Default)]
+struct Nulls(usize);
+
+impl Visitor for Nulls {
+    fn visit(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.0 += rows.columns().iter().map(|column| column.null_count()).sum::<usize>();
+        Ok(())
     }
 }
 

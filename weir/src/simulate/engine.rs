@@ -25,7 +25,6 @@ use super::fold::FoldPlan;
 use super::method::{Choice, Method};
 use super::totals;
 use crate::failure::invalid;
-use crate::run::pieces;
 
 /// The verdict of events with usage that has no price.
 const UNPRICED: &str = "unpriced";
@@ -236,14 +235,32 @@ impl Engine<'_> {
 
     fn sum_up(&self, close: &Close<'_>, shards: &[Shard], rated: &mut Rated) -> Result<()> {
         let modified = Modified::of_catalog(self.catalog);
-        let periods = pieces::periods(close, shards, self.threads)?;
-        let sum = |range| {
-            let (catalog, modified, scope) = (self.catalog, &modified, self.scope);
-            let mut sums = Sums { catalog, modified, scope, charges: Vec::new(), rated: Rated::default() };
-            periods.visit(range, |period| sums.add(period))?;
-            Ok(sums)
+        let sums = || Sums {
+            catalog: self.catalog,
+            modified: &modified,
+            scope: self.scope,
+            charges: Vec::new(),
+            rated: Rated::default(),
         };
-        pieces::in_order(&periods, self.threads, sum, |part| part.finish(rated))
+        let sum = |shards: &[Shard]| {
+            let mut sums = sums();
+            for shard in shards {
+                close.visit_own(shard, |period| sums.add(period))?;
+            }
+            Ok::<_, anyhow::Error>(sums)
+        };
+        let sum = &sum;
+        let per_thread = shards.len().div_ceil(self.threads).max(1);
+        thread::scope(|scope| {
+            let workers: Vec<_> = shards.chunks(per_thread).map(|shards| scope.spawn(move || sum(shards))).collect();
+            for worker in workers {
+                worker.join().map_err(|_| anyhow!("internal error: summing up panicked"))??.finish(rated)?;
+            }
+            Ok::<_, anyhow::Error>(())
+        })?;
+        let mut merged = sums();
+        close.merged_periods().iter().try_for_each(|period| merged.add(period))?;
+        merged.finish(rated)
     }
 }
 
