@@ -145,12 +145,13 @@ impl Subjects {
         known.unwrap_or_else(|| self.enter(plan, hash, text()))
     }
 
-    /// Appends the numbers of many subjects: where each one's hash and text are given.
-    pub fn intern_all<'a>(
+    /// Enters many subjects, each by hash and text; `visit` gets the number of each one, in order, and where its events around `time`
+    /// belong, if it has a plan then.
+    pub fn enter_all<'a>(
         &mut self,
         plan: &RatingPlan,
-        subjects: &[(RouteHash, &'a str)],
-        numbers: &mut Vec<u32>,
+        (subjects, time): (&[(RouteHash, &'a str)], Instant),
+        mut visit: impl FnMut(u32, Option<Spot>),
     ) {
         subjects.iter().take(2 * AHEAD).for_each(|(hash, _)| self.prefetch_slot(*hash));
         subjects.iter().take(AHEAD).for_each(|(hash, _)| self.prefetch_subject(*hash));
@@ -163,7 +164,8 @@ impl Subjects {
             if let Some((next, _)) = subjects_ahead.next() {
                 self.prefetch_subject(*next);
             }
-            numbers.push(self.intern(plan, *hash, || text));
+            let number = self.intern(plan, *hash, || text);
+            visit(number, self.spot(plan, number, time).ok());
         }
     }
 

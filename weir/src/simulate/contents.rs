@@ -3,6 +3,8 @@
 //! Owns: that content which many events share is read once. Does not own: what selects an event and what it is worth there,
 //! which the decoder and the rater decide.
 
+use std::ops::Range;
+
 use weir_model::catalog::{ChargeIdx, PlanIdx, TypeIdx};
 use weir_model::event::Chunk;
 use weir_model::number::Quantity;
@@ -16,29 +18,27 @@ use super::parties::Spot;
 const PLANS_MAX: usize = 16;
 /// Text that is kept of remembered content, and of lanes.
 const TEXT_BYTES_MAX: usize = 64 << 20;
-/// Usages that are remembered, 16 bytes each.
+/// Contents that are remembered, 8 bytes each under each plan.
 const KNOWN_MAX: usize = 1 << 22;
 const LANES_MAX: usize = 1 << 20;
 
-/// A usage of some content under a plan.
+/// What some content comes to under a plan: one usage of a small value, mostly.
 #[derive(Debug, Clone, Copy)]
 struct Known {
-    /// Its lane, or one of the marks below.
+    /// The lane, or one of the marks below.
     lane: u32,
-    /// The content's next usage, or [`LAST`].
-    next: u32,
-    value: i64,
+    /// The value; at [`LIST`] the number of a list of usages.
+    value: u32,
 }
 
 /// Not looked at yet.
 const NEW: u32 = u32::MAX;
-/// Content without usage.
-const NOTHING: u32 = u32::MAX - 1;
 /// Content that the catalog rejects.
-const REJECTED: u32 = u32::MAX - 2;
-const LAST: u32 = u32::MAX;
+const REJECTED: u32 = u32::MAX - 1;
+/// Any number of usages.
+const LIST: u32 = u32::MAX - 2;
 
-const UNKNOWN: Known = Known { lane: NEW, next: LAST, value: 0 };
+const UNKNOWN: Known = Known { lane: NEW, value: 0 };
 
 /// The catalog rejects an event's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,9 @@ pub struct Contents<'c> {
     places: Vec<u8>,
     /// By place, type and number of data.
     known: Vec<Vec<Vec<Known>>>,
-    more: Vec<Known>,
+    /// Where lists begin and end in `usages`.
+    lists: Vec<Range<usize>>,
+    usages: Vec<(u32, Quantity)>,
     known_len: usize,
     fresh: Chunk,
     found: Vec<(u32, Quantity)>,
@@ -74,7 +76,8 @@ impl<'c> Contents<'c> {
             kept: Kept::new(catalog.event_types.len()),
             places: vec![u8::MAX; catalog.plans.len()],
             known: Vec::new(),
-            more: Vec::new(),
+            lists: Vec::new(),
+            usages: Vec::new(),
             known_len: 0,
             fresh: Chunk::new(1),
             found: Vec::new(),
@@ -103,22 +106,15 @@ impl<'c> Contents<'c> {
         usages: &mut Vec<(SumKey, Quantity)>,
     ) -> Result<(), Rejected> {
         let known = self.known_of(spot.plan, event_type).and_then(|known| known.get(at(number)));
-        let mut known = known.copied().unwrap_or(UNKNOWN);
-        loop {
-            match known.lane {
-                NOTHING => return Ok(()),
-                REJECTED => return Err(Rejected),
-                NEW => return self.learn((spot, event_type), number, usages),
-                lane => {
-                    let value = Quantity::from_scaled(i128::from(known.value));
-                    usages.push((SumKey { stretch: spot.stretch, lane }, value));
-                }
+        match known.copied().unwrap_or(UNKNOWN) {
+            Known { lane: NEW, .. } => return self.learn((spot, event_type), number, usages),
+            Known { lane: REJECTED, .. } => return Err(Rejected),
+            Known { lane: LIST, value: list } => push(spot, &self.usages[self.lists[at(list)].clone()], usages),
+            Known { lane, value } => {
+                usages.push((SumKey { stretch: spot.stretch, lane }, Quantity::from_scaled(i128::from(value))));
             }
-            if known.next == LAST {
-                return Ok(());
-            }
-            known = self.more[at(known.next)];
         }
+        Ok(())
     }
 
     /// Appends the usages of an event with data that may not repeat.
@@ -145,7 +141,7 @@ impl<'c> Contents<'c> {
 
     /// Whether what is known takes too much room: it is to be forgotten.
     pub fn is_full(&self) -> bool {
-        self.known_len > KNOWN_MAX || self.kept.text_len() > TEXT_BYTES_MAX
+        self.known_len + self.usages.len() > KNOWN_MAX || self.kept.text_len() > TEXT_BYTES_MAX
     }
 
     /// Whether there are too many lanes: they are to be forgotten, once nothing refers to them any more.
@@ -157,7 +153,8 @@ impl<'c> Contents<'c> {
     pub fn forget(&mut self) {
         self.kept = Kept::new(self.plan.catalog().event_types.len());
         self.known.iter_mut().flatten().for_each(|known| *known = Vec::new());
-        self.more.clear();
+        self.lists.clear();
+        self.usages.clear();
         self.known_len = 0;
     }
 
@@ -189,19 +186,25 @@ impl<'c> Contents<'c> {
         };
         find((self.plan, self.folded, spot.plan), content, (&mut self.lanes, &mut self.reader), &mut self.found);
         push(spot, &self.found, usages);
-        let values: Result<Vec<i64>, _> = self.found.iter().map(|(_, value)| i64::try_from(value.scaled())).collect();
-        // Values of more than 64 bits are found again each time.
-        let Ok(values) = values else { return Ok(()) };
-        let mut known = Known { lane: NOTHING, ..UNKNOWN };
-        for ((lane, _), value) in self.found.iter().zip(values).rev() {
-            let next = if known.lane == NOTHING { LAST } else { u32::try_from(self.more.len()).unwrap_or(LAST) };
-            if next != LAST {
-                self.more.push(known);
-            }
-            known = Known { lane: *lane, next, value };
+        if !self.remembers(spot.plan) {
+            return Ok(());
         }
+        let known = match self.found.as_slice() {
+            [(lane, value)] => u32::try_from(value.scaled()).ok().map(|value| Known { lane: *lane, value }),
+            _ => None,
+        };
+        let known = known.unwrap_or_else(|| {
+            let start = self.usages.len();
+            self.usages.extend_from_slice(&self.found);
+            self.lists.push(start..self.usages.len());
+            Known { lane: LIST, value: u32::try_from(self.lists.len() - 1).unwrap_or(u32::MAX) }
+        });
         self.remember((spot.plan, event_type), number, known);
         Ok(())
+    }
+
+    fn remembers(&self, plan: PlanIdx) -> bool {
+        self.known.len() < PLANS_MAX || self.places.get(plan.at()).is_some_and(|place| *place != u8::MAX)
     }
 
     fn remember(&mut self, (plan, event_type): (PlanIdx, TypeIdx), number: u32, known: Known) {

@@ -103,9 +103,8 @@ impl EventRows<'_> {
         };
         let readers = (0..self.engine.threads).map(|thread| reader(thread * shards.len() / self.engine.threads));
         let readers = self.engine.archive.events(&columns, &bounds, readers.collect())?;
-        let rejected = |reader: &Reader<'_>| {
-            reader.one_by_one.rejected + reader.fold.as_ref().map_or(0, |fold| fold.rejected)
-        };
+        let rejected =
+            |reader: &Reader<'_>| reader.one_by_one.rejected + reader.fold.as_ref().map_or(0, |fold| fold.rejected);
         Ok(readers.iter().map(rejected).sum())
     }
 

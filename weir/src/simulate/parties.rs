@@ -76,13 +76,10 @@ impl<'p> Parties<'p> {
         let first = times.first().copied().unwrap_or_default();
         let (least, greatest) = times.iter().fold((first, first), |(l, g), time| (l.min(*time), g.max(*time)));
         self.bounds = [least, greatest].map(Instant::from_micros);
-        let changes = self.values.change(values);
-        if changes {
+        if self.values.change(values) {
             self.enter(values)?;
-        }
-        if changes || !self.is_within(&self.common) {
-            self.spots.clear();
-            self.spots.resize(values.len(), Spot::NOWHERE);
+        } else if !self.is_within(&self.common) {
+            self.spots.fill(Spot::NOWHERE);
             self.common = ALWAYS;
         }
         self.is_common = true;
@@ -143,8 +140,20 @@ impl<'p> Parties<'p> {
     fn enter<'v>(&mut self, values: &'v StringArray) -> Result<()> {
         let hashed = |name: Option<&'v str>| required(name).map(|name| (HashKey::FILES.route(name.as_bytes()), name));
         let subjects: Vec<(RouteHash, &str)> = values.iter().map(hashed).collect::<Result<_>>()?;
-        self.numbers.clear();
-        self.subjects.intern_all(self.plan, &subjects, &mut self.numbers);
+        let Parties { numbers, spots, common, bounds, .. } = self;
+        let [least, greatest] = *bounds;
+        numbers.clear();
+        spots.clear();
+        *common = ALWAYS;
+        self.subjects.enter_all(self.plan, (&subjects, least), |number, found| {
+            let found = found.filter(|found| found.active.contains(greatest));
+            numbers.push(number);
+            spots.push(found.map_or(Spot::NOWHERE, |found| Spot { stretch: found.stretch, plan: found.plan }));
+            if let Some(found) = found {
+                common.start = common.start.max(found.active.start);
+                common.end = common.end.min(found.active.end);
+            }
+        });
         Ok(())
     }
 

@@ -66,12 +66,7 @@ impl<'r> RowReader<'r> {
     }
 
     /// The events, with their texts in the chunk.
-    fn collect(
-        &mut self,
-        batch: &RecordBatch,
-        (types, times): (&RowTypes<'_>, &[i64]),
-        wanted: &[u32],
-    ) -> Result<()> {
+    fn collect(&mut self, batch: &RecordBatch, (types, times): (&RowTypes<'_>, &[i64]), wanted: &[u32]) -> Result<()> {
         let rows = Rows(batch);
         let text = &mut self.chunk.text;
         let mut spans = |name| TextSpans::of(batch, name, text);

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use anyhow::{Result, anyhow};
-use arrow_array::{Array, RecordBatch};
 use arrow_array::types::{Decimal128Type, TimestampMicrosecondType, UInt64Type};
+use arrow_array::{Array, RecordBatch};
 use weir_model::catalog::{Catalog, Charge, ChargeIdx, CustomerIdx};
 use weir_model::decimal::{Decimal, power_of_ten};
 use weir_model::hash::{HashKey, RouteHash, shard_of};
@@ -136,9 +136,8 @@ impl Visitor for Reader<'_> {
                 party = self.party(customer);
             }
             let catalog = self.engine.catalog;
-            let find = || {
-                Ok(self.names.charge(catalog, (customer, columns.plan.required(i)?, columns.charge.required(i)?)))
-            };
+            let find =
+                || Ok(self.names.charge(catalog, (customer, columns.plan.required(i)?, columns.charge.required(i)?)));
             let Some(index) = memo.charge((i, party.may_have_variants), find)? else { continue };
             if self.engine.method(index) != Method::Totals {
                 continue;
@@ -188,7 +187,10 @@ impl<'b> ChargeMemo<'b> {
         let len = plans.len().saturating_mul(charges.len());
         let has_nulls = plan_keys.null_count() + charge_keys.null_count() > 0;
         let keys = (plan_keys.keys().values().as_ref(), charge_keys.keys().values().as_ref(), charges.len());
-        ChargeMemo { keys: Some(keys).filter(|_| len <= MEMO_MAX && !has_nulls), charges: vec![None; len.min(MEMO_MAX)] }
+        ChargeMemo {
+            keys: Some(keys).filter(|_| len <= MEMO_MAX && !has_nulls),
+            charges: vec![None; len.min(MEMO_MAX)],
+        }
     }
 
     /// The charge of a row.
