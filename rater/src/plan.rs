@@ -120,7 +120,7 @@ impl RatingPlan {
     }
 
     /// The same plan without the usage of some charges: what is known of it comes by
-    /// [`Shard::resume_bucket`](crate::Shard::resume_bucket).
+    /// [`Shard::resume_buckets`](crate::Shard::resume_buckets).
     #[must_use]
     pub fn without(mut self, known: impl Fn(ChargeIdx) -> bool) -> RatingPlan {
         self.routes.iter_mut().flatten().for_each(|route| route.retain(|charge| !known(*charge)));

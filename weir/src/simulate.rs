@@ -15,6 +15,8 @@ mod method;
 mod page;
 mod parties;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod totals;
 
 use std::collections::BTreeMap;
@@ -33,6 +35,7 @@ use crate::cli::{Format, SimulateArgs};
 use crate::failure::invalid;
 use crate::{files, kept_catalog};
 use archive::Archive;
+use contents::Room;
 use engine::{Engine, Rated, Scope};
 use method::{Catalogs, Choice, Method};
 
@@ -78,7 +81,8 @@ pub fn simulate(args: &SimulateArgs) -> Result<Comparison> {
     let rate = |catalog: &Arc<Catalog>| {
         let plan = RatingPlan::compile(Arc::clone(catalog), HashKey::FILES).map_err(invalid)?;
         let choices = Catalogs { old: &old, new: catalog, plan: &plan }.choose(&archive)?;
-        let engine = Engine { archive: &archive, catalog, choices: &choices, scope: &scope, threads };
+        let engine =
+            Engine { archive: &archive, catalog, choices: &choices, scope: &scope, threads, room: Room::USUAL };
         Ok::<_, anyhow::Error>((engine.rate()?, choices))
     };
     let (before, _) = rate(&old)?;

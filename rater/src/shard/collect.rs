@@ -13,7 +13,7 @@ use super::{Scratch, Shard, set};
 use crate::buckets::{BucketKey, hash_of};
 use crate::combos::{Choice, NO_COMBO};
 use crate::event_view::{EventView, Usage};
-use crate::plan::{CompiledCharge, Partial, RatingPlan};
+use crate::plan::{CompiledCharge, Partial, RatingPlan, Resource};
 use crate::subjects::{Place, Subjects};
 use crate::{at, next_index};
 
@@ -68,7 +68,7 @@ impl Shard {
     }
 
     /// What an event is at a charge of its customer's plan.
-    pub(super) fn usage(
+    fn usage(
         &mut self,
         plan: &RatingPlan,
         place: &Place,
@@ -76,7 +76,18 @@ impl Shard {
         (event, bytes): (&EventView<'_>, &mut Vec<u8>),
     ) -> Selected {
         let (compiled, _) = plan.charge(charge);
-        let Some((resource, value)) = event.observe(compiled) else { return Selected::No };
+        let Some(observed) = event.observe(compiled) else { return Selected::No };
+        self.locate(plan, place, (charge, observed), (event, bytes))
+    }
+
+    /// What an event that a meter of a charge selects, with this value, is there.
+    pub(super) fn locate(
+        &mut self,
+        plan: &RatingPlan,
+        place: &Place,
+        (charge, (resource, value)): (ChargeIdx, (&Resource, Quantity)),
+        (event, bytes): (&EventView<'_>, &mut Vec<u8>),
+    ) -> Selected {
         let (stretch, index) = match place.partial {
             Partial::No => (place.stretch, charge),
             Partial::Yes => self.home(plan, place.stretch, charge),

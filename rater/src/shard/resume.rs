@@ -78,7 +78,7 @@ pub struct KnownSums<'s> {
 pub struct KnownSum<'s> {
     /// The charge.
     pub charge: ChargeIdx,
-    /// An event with the same texts, whosever it is.
+    /// An event that the charge selects, with the same texts, whosever it is.
     pub event: EventView<'s>,
     /// What they came to.
     pub sum: Sum,
@@ -137,10 +137,11 @@ impl Shard {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.usages.clear();
         for (number, KnownSum { charge, event, sum }) in (0..).zip(known.sums) {
-            match self.usage(&plan, &place, *charge, (event, &mut scratch.combo_bytes)) {
+            let observed = (plan.charge(*charge).0.first(), sum.quantity);
+            match self.locate(&plan, &place, (*charge, observed), (event, &mut scratch.combo_bytes)) {
                 Selected::Usage(usage) => {
                     self.buckets.prefetch_slot(usage.hash);
-                    scratch.usages.push(Usage { event: number, value: sum.quantity, ..usage });
+                    scratch.usages.push(Usage { event: number, ..usage });
                 }
                 Selected::NoCell(_) => {
                     let meter = plan.charge(*charge).1.meter;
@@ -186,12 +187,19 @@ impl Shard {
         bucket.count_events(events)
     }
 
-    /// Starts to bring what [`Shard::resume_bucket`] looks at into the cache.
-    pub fn expect_bucket(&mut self, known: &KnownBucket<'_>) {
+    /// Takes in buckets as a whole; `Err`: which one cannot be, and why.
+    pub fn resume_buckets(&mut self, known: &[KnownBucket<'_>]) -> Result<(), (usize, ResumeError)> {
         let plan = Arc::clone(&self.plan);
-        if let Ok((key, _)) = self.key_of(&plan, known) {
+        let mut places = Vec::with_capacity(known.len());
+        for (number, bucket) in known.iter().enumerate() {
+            let (key, partial) = self.key_of(&plan, bucket).map_err(|error| (number, error))?;
             self.buckets.prefetch_slot(hash_of(key));
+            places.push((key, partial));
         }
+        for (number, (bucket, place)) in known.iter().zip(places).enumerate() {
+            self.resume_bucket(&plan, bucket, place).map_err(|error| (number, error))?;
+        }
+        Ok(())
     }
 
     /// Which bucket a known one is here, and whether its period is partial.
@@ -210,10 +218,12 @@ impl Shard {
         Ok((BucketKey { stretch: place.stretch, charge: known.charge, combo }, place.partial))
     }
 
-    /// Takes in a bucket as a whole.
-    pub fn resume_bucket(&mut self, known: &KnownBucket<'_>) -> Result<(), ResumeError> {
-        let plan = Arc::clone(&self.plan);
-        let (key, partial) = self.key_of(&plan, known)?;
+    fn resume_bucket(
+        &mut self,
+        plan: &RatingPlan,
+        known: &KnownBucket<'_>,
+        (key, partial): (BucketKey, Partial),
+    ) -> Result<(), ResumeError> {
         let (compiled, charge) = plan.charge(known.charge);
         if self.buckets.find(key, hash_of(key)).is_some() {
             return Err(ResumeError::Repeated);
@@ -223,7 +233,7 @@ impl Shard {
             Known::Amount(quantity, amount) => (quantity, Some(amount)),
         };
         let number = if compiled.has_extra(partial) {
-            let number = self.open_with_extra(&plan, key)?;
+            let number = self.open_with_extra(plan, key)?;
             let (bucket, extra) = self.buckets.get_with_extra_mut(number).ok_or(Overflow)?;
             let rule = Rule { charge, cell: known.cell, terms: &extra.terms };
             extra.state = match amount {
@@ -236,8 +246,7 @@ impl Shard {
             };
             number
         } else {
-            let amount =
-                amount.map_or_else(|| plain(&plan, key.charge, (known.begins_at, known.cell), quantity), Ok)?;
+            let amount = amount.map_or_else(|| plain(plan, key.charge, (known.begins_at, known.cell), quantity), Ok)?;
             self.buckets.insert(Bucket::new(key, quantity, amount), None)
         };
         Ok(self.buckets.get_mut(number).count_events(known.events)?)

@@ -16,11 +16,25 @@ use super::parties::Spot;
 
 /// Plans whose usages are remembered by content; those of others, customers' own variants mostly, are made event by event.
 const PLANS_MAX: usize = 16;
-/// Text that is kept of remembered content, and of lanes.
-const TEXT_BYTES_MAX: usize = 64 << 20;
-/// Contents that are remembered, 8 bytes each under each plan.
-const KNOWN_MAX: usize = 1 << 22;
-const LANES_MAX: usize = 1 << 20;
+
+/// How much one thread keeps.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// Bytes of text of remembered content, and as many of lanes.
+    pub text_bytes_max: usize,
+    /// Contents that are remembered, 8 bytes each under each plan.
+    pub known_max: usize,
+    /// Lanes.
+    pub lanes_max: usize,
+    /// Sums, 16 bytes each where most lanes have one.
+    pub sums_max: usize,
+}
+
+impl Room {
+    /// Some hundred megabytes at most.
+    pub const USUAL: Room =
+        Room { text_bytes_max: 64 << 20, known_max: 1 << 22, lanes_max: 1 << 20, sums_max: 1 << 22 };
+}
 
 /// What some content comes to under a plan: one usage of a small value, mostly.
 #[derive(Debug, Clone, Copy)]
@@ -62,11 +76,12 @@ pub struct Contents<'c> {
     known_len: usize,
     fresh: Chunk,
     found: Vec<(u32, Quantity)>,
+    room: Room,
 }
 
 impl<'c> Contents<'c> {
     /// Nothing is known yet.
-    pub fn new(plan: &'c RatingPlan, folded: &'c [bool]) -> Contents<'c> {
+    pub fn new(plan: &'c RatingPlan, folded: &'c [bool], room: Room) -> Contents<'c> {
         let catalog = plan.catalog();
         Contents {
             plan,
@@ -81,6 +96,7 @@ impl<'c> Contents<'c> {
             known_len: 0,
             fresh: Chunk::new(1),
             found: Vec::new(),
+            room,
         }
     }
 
@@ -141,12 +157,12 @@ impl<'c> Contents<'c> {
 
     /// Whether what is known takes too much room: it is to be forgotten.
     pub fn is_full(&self) -> bool {
-        self.known_len + self.usages.len() > KNOWN_MAX || self.kept.text_len() > TEXT_BYTES_MAX
+        self.known_len + self.usages.len() > self.room.known_max || self.kept.text_len() > self.room.text_bytes_max
     }
 
     /// Whether there are too many lanes: they are to be forgotten, once nothing refers to them any more.
     pub fn has_full_lanes(&self) -> bool {
-        self.lanes.len() > LANES_MAX || self.lanes.text_len() > TEXT_BYTES_MAX
+        self.lanes.len() > self.room.lanes_max || self.lanes.text_len() > self.room.text_bytes_max
     }
 
     /// Forgets the numbers of data, and what is known of them.

@@ -20,6 +20,7 @@ use weir_rater::close::{Close, Settled, seal};
 use weir_rater::{Counters, RatingPlan, Shard};
 
 use super::archive::Archive;
+use super::contents::Room;
 use super::events::{EventRows, Selection, Types};
 use super::fold::FoldPlan;
 use super::method::{Choice, Method};
@@ -58,7 +59,7 @@ pub type ChargeName = (String, String, String, Currency);
 pub type Loss = (&'static str, Option<String>);
 
 /// An archive under a catalog.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Rated {
     /// A(S) by charge.
     pub charges: BTreeMap<ChargeName, Amount>,
@@ -84,6 +85,8 @@ pub struct Engine<'a> {
     pub scope: &'a Scope,
     /// Threads; at least 1.
     pub threads: usize,
+    /// How much each of them keeps of what it adds up.
+    pub room: Room,
 }
 
 impl Engine<'_> {
@@ -130,7 +133,7 @@ impl Engine<'_> {
         if !self.choices.iter().any(|choice| choice.method == Method::Sums) {
             return Ok(None);
         }
-        let fold = FoldPlan::new(self.compile()?, |charge| self.method(charge));
+        let fold = FoldPlan::new(self.compile()?, |charge| self.method(charge), self.room);
         Ok(fold.folded.contains(&true).then_some(fold))
     }
 

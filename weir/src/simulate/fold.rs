@@ -14,7 +14,7 @@ use weir_model::hash::shard_of;
 use weir_model::number::Quantity;
 use weir_rater::{KnownSum, KnownSums, RatingPlan, ResumeError, Shard, SumKey, Sums};
 
-use super::contents::Contents;
+use super::contents::{Contents, Room};
 use super::engine::{lock, too_large};
 use super::lanes::{ContentReader, at};
 use super::method::Method;
@@ -24,8 +24,6 @@ use crate::explain::archive::{Rows, Texts};
 
 /// Rows whose usages are added together: they stay in the processor's cache.
 const BLOCK_ROWS: usize = 256;
-/// Sums that one thread keeps before it hands them on; they take 48 to 96 bytes each.
-const SUMS_MAX: usize = 1 << 22;
 /// Stands for no number.
 const NONE: u32 = u32::MAX;
 
@@ -46,11 +44,13 @@ pub struct FoldPlan {
     pub folded: Vec<bool>,
     /// By event type.
     pub needs: Vec<Needs>,
+    /// How much a thread keeps.
+    pub room: Room,
 }
 
 impl FoldPlan {
     /// `method`: how each charge is computed. What is added up must ask of events nothing but their content.
-    pub fn new(plan: RatingPlan, method: impl Fn(ChargeIdx) -> Method) -> FoldPlan {
+    pub fn new(plan: RatingPlan, method: impl Fn(ChargeIdx) -> Method, room: Room) -> FoldPlan {
         let catalog = plan.catalog();
         let reader = ContentReader::new(catalog);
         let type_of = |meter: MeterIdx| catalog.meters.get(meter.at()).map(|meter| meter.event_type);
@@ -75,7 +75,7 @@ impl FoldPlan {
                 }
             }
         }
-        FoldPlan { plan, folded, needs }
+        FoldPlan { plan, folded, needs, room }
     }
 }
 
@@ -114,7 +114,7 @@ impl<'f> Fold<'f> {
             of,
             shards,
             parties: Parties::new(&of.plan),
-            contents: Contents::new(&of.plan, &of.folded),
+            contents: Contents::new(&of.plan, &of.folded, of.room),
             values: SharedTexts::default(),
             numbers: Vec::new(),
             absent: NONE,
@@ -230,7 +230,7 @@ impl<'f> Fold<'f> {
     /// Bounds the memory that sums and known content take.
     fn make_room(&mut self) -> Result<()> {
         let has_full_lanes = self.contents.has_full_lanes();
-        if has_full_lanes || self.sums.len() > SUMS_MAX {
+        if has_full_lanes || self.sums.len() > self.of.room.sums_max {
             self.finish()?;
         }
         if has_full_lanes {

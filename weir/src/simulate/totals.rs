@@ -219,19 +219,16 @@ impl Reader<'_> {
         }
         let mut shard = lock(&self.shards[shard_of(party.hash, u16::try_from(self.shards.len())?)]);
         let groups: Vec<Vec<&str>> = rows.iter().map(|row| row.group.iter().map(String::as_str).collect()).collect();
-        let bucket = |(row, group)| party.bucket(row, group);
-        let buckets = || rows.iter().zip(groups.iter().map(Vec::as_slice)).map(bucket);
-        buckets().for_each(|bucket| shard.expect_bucket(&bucket));
-        for bucket in buckets() {
-            shard.resume_bucket(&bucket).map_err(|error| match error {
-                ResumeError::Overflow(overflow) => too_large(overflow),
-                error => {
-                    let charge = self.engine.catalog.charges.get(bucket.charge.at());
-                    let charge = charge.map_or("?", |charge| charge.name.as_str());
-                    anyhow!("the archive is damaged: the total of {} at {charge}: {error}", party.customer)
-                }
-            })?;
-        }
+        let buckets: Vec<KnownBucket<'_>> =
+            rows.iter().zip(&groups).map(|(row, group)| party.bucket(row, group)).collect();
+        shard.resume_buckets(&buckets).map_err(|(number, error)| match error {
+            ResumeError::Overflow(overflow) => too_large(overflow),
+            error => {
+                let charge = self.engine.catalog.charges.get(buckets[number].charge.at());
+                let charge = charge.map_or("?", |charge| charge.name.as_str());
+                anyhow!("the archive is damaged: the total of {} at {charge}: {error}", party.customer)
+            }
+        })?;
         rows.clear();
         Ok(())
     }
