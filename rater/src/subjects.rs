@@ -147,10 +147,10 @@ impl Subjects {
 
     /// Enters many subjects, each by hash and text; `visit` gets the number of each one, in order, and where its events around `time`
     /// belong, if it has a plan then.
-    pub fn enter_all<'a>(
+    pub fn enter_all(
         &mut self,
         plan: &RatingPlan,
-        (subjects, time): (&[(RouteHash, &'a str)], Instant),
+        (subjects, time): (&[(RouteHash, &str)], Instant),
         mut visit: impl FnMut(u32, Option<Spot>),
     ) {
         subjects.iter().take(2 * AHEAD).for_each(|(hash, _)| self.prefetch_slot(*hash));

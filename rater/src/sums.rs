@@ -73,7 +73,7 @@ impl Sums {
     pub fn add(&mut self, usages: &[(SumKey, Quantity)]) -> Result<(), Overflow> {
         let widest = usages.iter().map(|(key, _)| at(key.lane)).filter(|lane| *lane < WIDTH_MAX).max();
         if let Some(lane) = widest.filter(|lane| *lane >= self.width) {
-            self.widen((lane / WIDTH_STEP + 1) * WIDTH_STEP);
+            self.widen((lane + 1).next_multiple_of(WIDTH_STEP));
         }
         // Little is done for each: only many misses under way at once hide what each takes.
         usages.iter().for_each(|(key, _)| prefetch(&self.cells, self.place(*key)));
@@ -100,12 +100,12 @@ impl Sums {
     fn add_one(&mut self, key: SumKey, value: Quantity) -> Result<(), Overflow> {
         let place = self.place(key);
         let scaled = i64::try_from(value.scaled());
-        if let (Ok(scaled), Some(cell)) = (scaled, self.cells.get_mut(place)) {
-            if let Some(quantity) = cell.quantity.checked_add(scaled) {
-                self.taken += usize::from(cell.events == 0);
-                *cell = Cell { quantity, events: cell.events + 1 };
-                return Ok(());
-            }
+        if let (Ok(scaled), Some(cell)) = (scaled, self.cells.get_mut(place))
+            && let Some(quantity) = cell.quantity.checked_add(scaled)
+        {
+            self.taken += usize::from(cell.events == 0);
+            *cell = Cell { quantity, events: cell.events + 1 };
+            return Ok(());
         }
         self.add_beyond(key, value)
     }

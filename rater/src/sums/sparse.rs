@@ -1,5 +1,4 @@
 //! Sums found by hash: for keys that are few among many.
-
 #![expect(clippy::arithmetic_side_effects, reason = "slot positions, masked; quantities are checked")]
 
 use weir_model::number::{Overflow, Quantity};

@@ -150,7 +150,7 @@ struct Nulls(usize);
 
 impl Visitor for Nulls {
     fn visit(&mut self, rows: &RecordBatch) -> Result<()> {
-        self.0 += rows.columns().iter().map(|column| column.null_count()).sum::<usize>();
+        self.0 += rows.columns().iter().map(Array::null_count).sum::<usize>();
         Ok(())
     }
 }

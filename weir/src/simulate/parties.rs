@@ -126,12 +126,13 @@ impl<'p> Parties<'p> {
             return Ok(Spot::NOWHERE);
         };
         let spot = Spot { stretch: found.stretch, plan: found.plan };
-        if self.is_common && self.is_within(&found.active) {
-            if let Some(slot) = key.and_then(|key| self.spots.get_mut(key)) {
-                *slot = spot;
-                self.common.start = self.common.start.max(found.active.start);
-                self.common.end = self.common.end.min(found.active.end);
-            }
+        if self.is_common
+            && self.is_within(&found.active)
+            && let Some(slot) = key.and_then(|key| self.spots.get_mut(key))
+        {
+            *slot = spot;
+            self.common.start = self.common.start.max(found.active.start);
+            self.common.end = self.common.end.min(found.active.end);
         }
         Ok(spot)
     }
