@@ -15,6 +15,7 @@ mod method;
 mod page;
 mod parties;
 mod rows;
+mod scope;
 #[cfg(test)]
 mod tests;
 mod totals;
@@ -36,8 +37,9 @@ use crate::failure::invalid;
 use crate::{files, kept_catalog};
 use archive::Archive;
 use contents::Room;
-use engine::{Engine, Rated, Scope};
+use engine::{Engine, Rated};
 use method::{Catalogs, Choice, Method};
+use scope::Scope;
 
 pub use comparison::{
     Band, CatalogName, Change, ChargeChange, Comparison, CustomerChange, CustomerChanges, MeterChange, Unpriced,

@@ -14,7 +14,7 @@ use weir_model::currency::Currency;
 use weir_model::hash::HashKey;
 use weir_model::number::{Amount, Money, Overflow, Quantity};
 use weir_model::rated::CustomerPeriod;
-use weir_model::time::{Instant, Period};
+use weir_model::time::Instant;
 use weir_model::verdict::UnpricedReason;
 use weir_rater::close::{Close, Settled, seal};
 use weir_rater::{Counters, RatingPlan, Shard};
@@ -24,6 +24,7 @@ use super::contents::Room;
 use super::events::{EventRows, Selection, Types};
 use super::fold::FoldPlan;
 use super::method::{Choice, Method};
+use super::scope::Scope;
 use super::totals;
 use crate::failure::invalid;
 
@@ -31,17 +32,6 @@ use crate::failure::invalid;
 const UNPRICED: &str = "unpriced";
 /// Shards; changes nothing about the result.
 const SHARDS: u16 = 16;
-
-/// What is computed and compared.
-#[derive(Debug, Clone, Default)]
-pub struct Scope {
-    /// Only this customer.
-    pub customer: Option<String>,
-    /// Only periods that begin then or later.
-    pub from: Option<Instant>,
-    /// Only periods that end then or earlier.
-    pub until: Option<Instant>,
-}
 
 /// What a customer has in one currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -327,20 +317,6 @@ impl Sums<'_> {
         }
         rated.totals += self.rated.totals;
         Ok(())
-    }
-}
-
-impl Scope {
-    /// Whether a customer's period is asked for.
-    pub fn has(&self, customer: &str, period: &Period) -> bool {
-        self.customer.as_deref().is_none_or(|only| only == customer)
-            && self.from.is_none_or(|from| from <= period.start)
-            && self.until.is_none_or(|until| period.end <= until)
-    }
-
-    /// Whether everything is.
-    pub fn is_whole(&self) -> bool {
-        self.customer.is_none() && self.from.is_none() && self.until.is_none()
     }
 }
 

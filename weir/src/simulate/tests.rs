@@ -13,8 +13,9 @@ use weir_rater::RatingPlan;
 
 use super::archive::Archive;
 use super::contents::Room;
-use super::engine::{Engine, Rated, Scope};
+use super::engine::{Engine, Rated};
 use super::method::{Choice, Method};
+use super::scope::Scope;
 use crate::cli::{Format, RunArgs};
 
 /// So little that everything is forgotten again and again.
