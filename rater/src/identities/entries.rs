@@ -13,8 +13,18 @@ pub type Rest = [u32; 5];
 /// Entries of a piece that is moved without being copied: of more than 128 KiB. A smaller one grows by a fourth, a larger one by a part
 /// of 64.
 const LARGE: usize = 6_600;
-/// The least that there is room for.
+/// The least that there is room for: in small steps, and where memory is ample.
 const LEAST: usize = 64;
+const LEAST_AMPLE: usize = 512;
+
+/// In which steps memory grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Growth {
+    /// By a half: memory is ample, and so few steps are what counts.
+    Fast,
+    /// By little: what is not used is lost.
+    Tight,
+}
 
 /// Entries by number.
 #[derive(Debug, Default)]
@@ -32,15 +42,15 @@ impl Entries {
     }
 
     /// Bytes that `len` entries take more when they grow.
-    pub fn bytes_to_grow(len: usize) -> usize {
-        step(len) * size_of::<Rest>()
+    pub fn bytes_to_grow(len: usize, growth: Growth) -> usize {
+        step(len, growth) * size_of::<Rest>()
     }
 
     /// Appends an entry; its number is the length before.
     #[inline]
-    pub fn push(&mut self, rest: Rest) {
+    pub fn push(&mut self, rest: Rest, growth: Growth) {
         if self.0.len() == self.0.capacity() {
-            self.grow();
+            self.grow(growth);
         }
         self.0.push(rest);
     }
@@ -70,13 +80,17 @@ impl Entries {
     }
 
     #[cold]
-    fn grow(&mut self) {
-        self.0.reserve_exact(step(self.0.len()));
+    fn grow(&mut self, growth: Growth) {
+        self.0.reserve_exact(step(self.0.len(), growth));
     }
 }
 
-fn step(len: usize) -> usize {
-    LEAST.max(if len < LARGE { len >> 2 } else { len >> 6 })
+fn step(len: usize, growth: Growth) -> usize {
+    match growth {
+        Growth::Fast => LEAST_AMPLE.max(len >> 1),
+        Growth::Tight if len < LARGE => LEAST.max(len >> 2),
+        Growth::Tight => len >> 6,
+    }
 }
 
 #[cfg(test)]
@@ -89,12 +103,12 @@ mod tests {
         assert_eq!((entries.len(), entries.bytes(), entries.get(0)), (0, 0, None));
         for number in 0..20_000 {
             assert_eq!(entries.len(), crate::at(number));
-            entries.push([number, 1, 2, 3, 4]);
+            entries.push([number, 1, 2, 3, 4], Growth::Tight);
             assert_eq!(entries.get(number), Some(&[number, 1, 2, 3, 4]));
         }
         assert!((0..20_000).all(|number| entries.get(number) == Some(&[number, 1, 2, 3, 4])));
         assert_eq!(entries.get(20_000), None);
-        assert!((400_000..400_000 + Entries::bytes_to_grow(20_000)).contains(&entries.bytes()));
+        assert!((400_000..400_000 + Entries::bytes_to_grow(20_000, Growth::Tight)).contains(&entries.bytes()));
         entries.clear();
         assert_eq!((entries.len(), entries.bytes(), entries.get(0)), (0, LARGE * 20, None));
     }

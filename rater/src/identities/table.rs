@@ -8,7 +8,7 @@
 
 use weir_model::hash::{Fingerprint, PayloadDigest};
 
-use super::entries::{Entries, Rest};
+use super::entries::{Entries, Growth, Rest};
 use super::slots::{Found, Slots, number_in, tag_in};
 use crate::next_index;
 use crate::prefetch::AHEAD;
@@ -49,7 +49,7 @@ pub struct Table {
     homes_max: usize,
     /// For a range that grows.
     scratch: Vec<u64>,
-    /// Slots grow fast, by a half, up to this many bytes in all, and then by an eighth.
+    /// Growth is fast up to this many bytes in all, and then tight.
     ample_bytes: usize,
 }
 
@@ -91,12 +91,13 @@ impl Table {
 
     /// Bytes that it takes at the most while `new` more identities are entered.
     pub fn bytes_after(&self, new: usize) -> usize {
-        let larger = grown(self.homes_max + new, self.is_ample());
+        let larger = grown(self.homes_max + new, self.growth());
         // The scratch may have to be larger, too.
         let growing =
             (larger - self.homes_max) * self.ranges.len().min(GROWING) + larger.saturating_sub(self.scratch.capacity());
         let range_len = self.homes_max.min(self.len + new);
-        let entries = Entries::bytes_to_grow(range_len) * self.ranges.len().min(GROWING) + new * size_of::<Rest>();
+        let entries =
+            Entries::bytes_to_grow(range_len, self.growth()) * self.ranges.len().min(GROWING) + new * size_of::<Rest>();
         self.bytes() + growing * size_of::<u64>() + entries
     }
 
@@ -121,7 +122,7 @@ impl Table {
     pub fn admit(&mut self, fingerprint: Fingerprint, payload: PayloadDigest) -> Admission {
         let [low, high] = halves(fingerprint);
         let tag = low >> 32;
-        let (at, range_bits) = (self.range_of(tag), self.range_bits);
+        let (at, range_bits, growth) = (self.range_of(tag), self.range_bits, self.growth());
         let Some(Range { slots, entries }) = self.ranges.get_mut(at) else { unreachable!("every tag has a range") };
         let rest = rest_of([low, high, payload.0]);
         let [r0, r1, r2, digest @ ..] = rest;
@@ -136,7 +137,7 @@ impl Table {
         };
         let before = slots.bytes() + entries.bytes();
         slots.insert(slot, tag, next_index(entries.len()));
-        entries.push(rest);
+        entries.push(rest, growth);
         self.held_bytes += slots.bytes() + entries.bytes() - before;
         let is_full = slots.is_full();
         self.len += 1;
@@ -198,16 +199,17 @@ impl Table {
         usize::try_from(tag >> (32 - self.range_bits)).unwrap_or(usize::MAX)
     }
 
-    fn is_ample(&self) -> bool {
-        self.held_bytes < self.ample_bytes
+    #[inline]
+    fn growth(&self) -> Growth {
+        if self.held_bytes < self.ample_bytes { Growth::Fast } else { Growth::Tight }
     }
 
     #[cold]
     fn grow(&mut self, range: usize) {
-        let (range_bits, is_ample) = (self.range_bits, self.is_ample());
+        let (range_bits, growth) = (self.range_bits, self.growth());
         let Some(Range { slots, .. }) = self.ranges.get_mut(range) else { return };
         let before = slots.bytes();
-        slots.grow(grown(slots.homes(), is_ample), |tag| share(tag, range_bits), &mut self.scratch);
+        slots.grow(grown(slots.homes(), growth), |tag| share(tag, range_bits), &mut self.scratch);
         self.held_bytes = self.held_bytes + slots.bytes() - before;
         self.homes_max = self.homes_max.max(slots.homes());
     }
@@ -249,8 +251,11 @@ fn homes_max(ranges: &[Range]) -> usize {
     ranges.iter().map(|range| range.slots.homes()).max().unwrap_or(0)
 }
 
-fn grown(homes: usize, is_ample: bool) -> usize {
-    homes + if is_ample { homes >> 1 } else { homes >> 3 }
+fn grown(homes: usize, growth: Growth) -> usize {
+    match growth {
+        Growth::Fast => homes + (homes >> 1),
+        Growth::Tight => homes + (homes >> 3),
+    }
 }
 
 #[inline]
