@@ -14,7 +14,7 @@ use weir_model::catalog::Catalog;
 use weir_model::event::Chunk;
 use weir_model::rated::{OpenedBucket, SettlementRow, ShardOutput};
 
-use crate::append::{BatchSize, check};
+use crate::append::{BatchSize, check, check_rows};
 use crate::buckets::Directory;
 use crate::catalog::Charges;
 use crate::error::ArchiveError;
@@ -203,6 +203,7 @@ impl Archive {
                 archive.unread.push((chunk, outputs));
                 return Ok(());
             };
+            check_rows(&outputs).map_err(mismatch)?;
             rows.append(Ordered {
                 chunk,
                 outputs,
