@@ -15,7 +15,7 @@ use weir_rater::Rows;
 fn archive(c: &mut Criterion) {
     let input = Input::of(Shape::JOB_J);
     let mut shards = input.shards();
-    let rated: Vec<(Chunk, Vec<ShardOutput>)> = input
+    let rated: Vec<(Arc<Chunk>, Vec<ShardOutput>)> = input
         .chunks()
         .into_iter()
         .map(|chunk| {
@@ -25,19 +25,23 @@ fn archive(c: &mut Criterion) {
                 shard.apply(&chunk.text, batch, Rows::Keep, &mut output).expect("identities stay in memory");
                 outputs.push(output);
             }
-            (chunk, outputs)
+            (Arc::new(chunk), outputs)
         })
         .collect();
     let mut group = c.benchmark_group("archive");
     group.throughput(input.throughput());
     group.bench_function("write", |b| {
-        let folder = || tempfile::tempdir().expect("a temporary folder");
-        b.iter_batched_ref(folder, |folder| write(folder.path(), &rated, &input), BatchSize::PerIteration);
+        let given = || (tempfile::tempdir().expect("a temporary folder"), rated.clone());
+        b.iter_batched_ref(
+            given,
+            |(folder, rated)| write(folder.path(), std::mem::take(rated), &input),
+            BatchSize::PerIteration,
+        );
     });
     group.finish();
 }
 
-fn write(folder: &Path, rated: &[(Chunk, Vec<ShardOutput>)], input: &Input) {
+fn write(folder: &Path, rated: Vec<(Arc<Chunk>, Vec<ShardOutput>)>, input: &Input) {
     let catalog = Arc::clone(input.plan.catalog());
     let inputs = vec!["events.ndjson".to_owned()];
     let mut archive = Archive::create(folder, catalog, ArchiveSettings::default(), inputs).expect("an empty folder");

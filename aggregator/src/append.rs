@@ -1,54 +1,49 @@
-//! The current batch: takes chunks with the shards' outputs, and checks that they belong together.
+//! Whether chunks and the shards' outputs belong together, and how much memory a batch of them takes.
 
-use weir_model::event::{Chunk, EventBatch};
+use weir_model::event::{Attributes, Chunk, EventBatch};
 use weir_model::rated::ShardOutput;
 
-use crate::buckets::Directory;
-use crate::error::ArchiveError;
-use crate::events::{EventBuffer, Rated};
-use crate::order::LogOrder;
-use crate::partitions::Partitions;
-use crate::rated::RatedBuffer;
+use crate::order::Ordered;
 
-/// The current batch.
-#[derive(Default)]
-pub(crate) struct Batch {
-    pub(crate) events: EventBuffer,
-    pub(crate) rated: RatedBuffer,
-    order: LogOrder,
+/// Bytes of an event's columns but for its texts, and of a rated row's.
+const EVENT_BYTES: usize = 16 + 3 * size_of::<i64>() + 6 * size_of::<u32>();
+const ROW_BYTES: usize = 16 + 2 * size_of::<i64>() + 5 * size_of::<u32>();
+
+/// How much the current batch holds: a function of its chunks and settlements alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct BatchSize {
+    pub(crate) events: usize,
+    pub(crate) rows: usize,
+    /// Memory that it takes at most, but for texts that stand for many rows.
+    pub(crate) bytes: usize,
 }
 
-impl Batch {
-    /// Memory that the batch takes: a function of its rows alone.
-    pub(crate) fn byte_len(&self) -> usize {
-        self.events.byte_len() + self.rated.byte_len()
+impl BatchSize {
+    pub(crate) fn add(&mut self, ordered: &Ordered) {
+        let rows: usize = ordered.outputs.iter().map(|output| output.rows.len()).sum();
+        let batches = ordered.chunk.batches.iter();
+        let texts: usize = batches.flat_map(|batch| &batch.attributes).map(text_bytes).sum();
+        self.events += ordered.places.len();
+        self.rows += rows;
+        self.bytes += ordered.places.len() * EVENT_BYTES + rows * ROW_BYTES + texts;
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.events.len() == 0 && self.rated.is_empty()
+    pub(crate) fn add_settlement(&mut self) {
+        self.rows += 1;
+        self.bytes += ROW_BYTES;
     }
 
-    /// Buffers a chunk's accepted events and rated rows.
-    pub(crate) fn append(
-        &mut self,
-        rated: Rated<'_>,
-        directory: &mut Directory,
-        months: &mut Partitions,
-    ) -> Result<(), ArchiveError> {
-        for (shard, output) in rated.outputs.iter().enumerate() {
-            let accepted = output.verdicts.iter().filter(|verdict| verdict.is_accepted()).count();
-            if accepted != output.subjects.len() {
-                return Err(rated.mismatch("another number of subjects than of accepted events"));
-            }
-            directory.open_all(shard, &output.opened).map_err(|what| rated.mismatch(what))?;
-        }
-        let places = self.order.of(&rated.chunk.batches, rated.outputs);
-        self.events.append(rated, places, months)?;
-        self.rated.append(rated, places, directory)
+    pub(crate) fn is_empty(self) -> bool {
+        self.events == 0 && self.rows == 0
     }
 }
 
-/// Whether chunk and outputs have the shape that [`Batch::append`] relies on.
+/// Bytes of the texts that stand for one row each.
+fn text_bytes(said: &Attributes) -> usize {
+    [said.id, said.data].iter().map(|span| span.end().saturating_sub(span.start())).sum()
+}
+
+/// Whether chunk and outputs belong together.
 pub(crate) fn check(chunk: &Chunk, outputs: &[ShardOutput]) -> Result<(), &'static str> {
     if chunk.batches.len() != outputs.len() {
         return Err("another number of outputs than of batches");
@@ -58,6 +53,17 @@ pub(crate) fn check(chunk: &Chunk, outputs: &[ShardOutput]) -> Result<(), &'stat
         let columns = [fingerprint.len(), payload.len(), events.len(), attributes.len()];
         if columns.iter().any(|&len| len != output.verdicts.len()) {
             return Err("another number of verdicts than of events");
+        }
+    }
+    Ok(())
+}
+
+/// Whether outputs have what the tables' columns rely on; those of shards that keep no rows have not.
+pub(crate) fn check_rows(outputs: &[ShardOutput]) -> Result<(), &'static str> {
+    for output in outputs {
+        let accepted = output.verdicts.iter().filter(|verdict| verdict.is_accepted()).count();
+        if accepted != output.subjects.len() {
+            return Err("another number of subjects than of accepted events");
         }
         let rows = &output.rows;
         if [rows.bucket.len(), rows.quantity.len(), rows.amount.len()].iter().any(|&len| len != rows.event.len()) {

@@ -1,27 +1,32 @@
 //! The archive being written: takes chunks in log order, cuts them into output batches, and writes each batch as a whole.
 //!
 //! A batch ends after the first chunk that brings it to `rows_per_batch` accepted events or to `buffer_bytes_max` bytes of
-//! rows: a function of the log alone (L7). Memory: one batch, encoded as far as its rows go, and the bucket directory.
+//! rows: a function of the log alone (L7). Events and rated rows have a thread each; what goes wrong there is told by a
+//! later call, at the latest by [`Archive::finish`]. Memory: one batch, encoded as far as its rows go, the chunks on their
+//! way to it, and the bucket directory.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use parquet::errors::ParquetError;
 use weir_model::catalog::Catalog;
 use weir_model::event::Chunk;
 use weir_model::rated::{OpenedBucket, SettlementRow, ShardOutput};
 
-use crate::append::{Batch, check};
+use crate::append::{BatchSize, check, check_rows};
 use crate::buckets::Directory;
 use crate::catalog::Charges;
 use crate::error::ArchiveError;
-use crate::events::Rated;
+use crate::events::{EventBuffer, EventTask};
 use crate::files::{ArchiveReport, Files};
-use crate::partitions::{Granularity, Partitions};
+use crate::lane::{Lane, QUEUE};
+use crate::order::{LogOrder, Ordered};
 use crate::quarantine::Quarantine;
+use crate::rated::{RatedBuffer, RatedTask};
 use crate::store::{LocalStore, Store};
 use crate::table::Table;
-use crate::totals::Totals;
+use crate::totals::EncodedTotals;
 
 /// What an archive keeps. Quarantine and totals are always written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +44,8 @@ pub struct ArchiveSettings {
     pub contents: Contents,
     /// Accepted events of a batch, at least: it ends with the chunk that reaches this.
     pub rows_per_batch: usize,
-    /// Bytes of a batch's rows in memory: it also ends with the chunk that reaches this. At most 1 GiB.
+    /// Bytes of a batch's rows, texts that stand for many counted each time: it also ends with the chunk that reaches this. At
+    /// most 1 GiB.
     pub buffer_bytes_max: usize,
 }
 
@@ -49,35 +55,93 @@ impl Default for ArchiveSettings {
     }
 }
 
+/// Chunks that an archive holds at the same time.
+pub const CHUNKS_HELD_MAX: usize = QUEUE + 2;
+
 /// Parquet counts the bytes of a page in 31 bits: this leaves room for the chunk that crosses the limit.
 const BUFFER_BYTES_LIMIT: usize = 1 << 30;
 
 /// An archive being written. After an error it only says that it stopped.
 pub struct Archive {
-    files: Files,
-    tables: Tables,
+    files: Arc<Files>,
     settings: ArchiveSettings,
     /// Names of the input files.
-    inputs: Vec<String>,
-    batch: Batch,
-    directory: Directory,
-    months: Partitions,
+    inputs: Vec<Arc<str>>,
+    /// `None`: neither events nor rated rows are kept.
+    rows: Option<RowTables>,
     quarantine: Quarantine,
-    batches: u32,
     total_batches: u32,
+    /// Without chunk and outputs: memory to be used again.
+    spare: Vec<Ordered>,
+    /// Chunks of which nothing is kept.
+    unread: Vec<(Arc<Chunk>, Vec<ShardOutput>)>,
     report: ArchiveReport,
     state: State,
 }
 
-struct Tables {
-    events: Table,
-    rated: Table,
-    totals: Table,
+/// Events and rated rows, each on a thread of its own.
+struct RowTables {
+    events: Lane<EventTask>,
+    rated: Lane<RatedTask>,
+    order: LogOrder,
+    batch: BatchSize,
+    batches: u32,
+    /// Chunks that both tables are done with.
+    done: Receiver<Ordered>,
 }
 
-impl Tables {
-    fn new(catalog: &Catalog) -> Result<Tables, ParquetError> {
-        Ok(Tables { events: Table::events(catalog)?, rated: Table::rated(catalog)?, totals: Table::totals(catalog)? })
+impl RowTables {
+    fn start(files: &Arc<Files>, catalog: Arc<Catalog>, folder: &Path) -> Result<RowTables, ArchiveError> {
+        let encode = |source: ParquetError| ArchiveError::Encode { path: folder.to_owned(), source };
+        let (sender, done) = channel();
+        let events = EventBuffer::new(Arc::clone(files), Table::events(&catalog).map_err(encode)?);
+        let rated_table = Table::rated(&catalog).map_err(encode)?;
+        let rated = RatedBuffer::new(Arc::clone(files), rated_table, Directory::new(Charges::new(catalog)));
+        let give_back = |sender: Sender<Ordered>| {
+            move |ordered| {
+                // The first of the two tables leaves it to the other one.
+                if let Some(ordered) = Arc::into_inner(ordered) {
+                    // At the end nobody wants it back.
+                    let _ = sender.send(ordered);
+                }
+            }
+        };
+        let [of_events, of_rated] = [sender.clone(), sender].map(give_back);
+        let io = |error| ArchiveError::io(folder, error);
+        Ok(RowTables {
+            events: Lane::start("events", move |tasks| events.work(tasks, of_events)).map_err(io)?,
+            rated: Lane::start("rated", move |tasks| rated.work(tasks, of_rated)).map_err(io)?,
+            order: LogOrder::default(),
+            batch: BatchSize::default(),
+            batches: 0,
+            done,
+        })
+    }
+
+    fn append(&mut self, mut ordered: Ordered) -> Result<(), ArchiveError> {
+        self.order.fill(&mut ordered);
+        self.batch.add(&ordered);
+        let ordered = Arc::new(ordered);
+        self.events.send(EventTask::Append(Arc::clone(&ordered)))?;
+        self.rated.send(RatedTask::Append(ordered))
+    }
+
+    /// Ends the batch if it is as large as it may be.
+    fn cut(&mut self, settings: &ArchiveSettings) -> Result<(), ArchiveError> {
+        let bytes_max = settings.buffer_bytes_max.min(BUFFER_BYTES_LIMIT);
+        if self.batch.events >= settings.rows_per_batch || self.batch.bytes >= bytes_max {
+            self.write()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn write(&mut self) -> Result<(), ArchiveError> {
+        self.events.send(EventTask::Write(self.batches))?;
+        self.rated.send(RatedTask::Write(self.batches))?;
+        self.batches += 1;
+        self.batch = BatchSize::default();
+        Ok(())
     }
 }
 
@@ -107,50 +171,63 @@ impl Archive {
         settings: ArchiveSettings,
         inputs: Vec<String>,
     ) -> Result<Archive, ArchiveError> {
-        let tables = Tables::new(&catalog).map_err(|source| ArchiveError::Encode { path: dir.to_owned(), source })?;
-        let mut files = Files::new(store, dir)?;
-        let quarantine = Quarantine::create(&mut files)?;
+        let files = Arc::new(Files::new(store, dir)?);
+        let quarantine = Quarantine::create(&files)?;
+        let rows = match settings.contents {
+            Contents::Everything => Some(RowTables::start(&files, catalog, dir)?),
+            Contents::TotalsOnly => None,
+        };
         Ok(Archive {
             files,
-            tables,
             settings,
-            inputs,
-            batch: Batch::default(),
-            directory: Directory::new(Charges::new(catalog)),
-            months: Partitions::new(Granularity::Month),
+            inputs: inputs.into_iter().map(Arc::from).collect(),
+            rows,
             quarantine,
-            batches: 0,
             total_batches: 0,
+            spare: Vec::new(),
+            unread: Vec::new(),
             report: ArchiveReport::default(),
             state: State::Sound,
         })
     }
 
     /// Takes the next chunk in log order; `outputs[shard]` is what the shard made of `chunk.batches[shard]`.
-    pub fn append(&mut self, chunk: &Chunk, outputs: &[ShardOutput]) -> Result<(), ArchiveError> {
+    pub fn append(&mut self, chunk: Arc<Chunk>, outputs: Vec<ShardOutput>) -> Result<(), ArchiveError> {
         self.while_sound(|archive| {
             let mismatch = |what| ArchiveError::Mismatch { sequence: chunk.sequence, what };
-            check(chunk, outputs).map_err(mismatch)?;
+            check(&chunk, &outputs).map_err(mismatch)?;
             let position = usize::try_from(chunk.file).unwrap_or(usize::MAX);
             let input = archive.inputs.get(position).ok_or_else(|| mismatch("a file without a name"))?;
-            if archive.settings.contents == Contents::Everything {
-                let Archive { batch, directory, months, .. } = archive;
-                batch.append(Rated { chunk, outputs, input }, directory, months)?;
-            }
-            archive.quarantine.append(input, chunk, outputs)?;
-            let full = archive.batch.events.len() >= archive.settings.rows_per_batch
-                || archive.batch.byte_len() >= archive.buffer_bytes_max();
-            if full { archive.write_batch() } else { Ok(()) }
+            archive.quarantine.append(input, &chunk, &outputs)?;
+            let Some(rows) = &mut archive.rows else {
+                archive.unread.push((chunk, outputs));
+                return Ok(());
+            };
+            check_rows(&outputs).map_err(mismatch)?;
+            rows.append(Ordered {
+                chunk,
+                outputs,
+                input: Arc::clone(input),
+                ..archive.spare.pop().unwrap_or_default()
+            })?;
+            rows.cut(&archive.settings)
         })
+    }
+
+    /// A chunk whose memory can be used again, with what the shards made of it.
+    pub fn take_used(&mut self) -> Option<(Arc<Chunk>, Vec<ShardOutput>)> {
+        let Some(rows) = &self.rows else { return self.unread.pop() };
+        let mut ordered = rows.done.try_recv().ok()?;
+        let used = (std::mem::take(&mut ordered.chunk), std::mem::take(&mut ordered.outputs));
+        self.spare.push(ordered);
+        Some(used)
     }
 
     /// Takes a bucket that a close opened: the next of `shard`, like those that batches open.
     pub fn opened(&mut self, shard: u16, bucket: &OpenedBucket) -> Result<(), ArchiveError> {
         self.while_sound(|archive| {
-            if archive.settings.contents == Contents::TotalsOnly {
-                return Ok(());
-            }
-            archive.directory.open(usize::from(shard), bucket).map_err(|what| ArchiveError::Closing { what })
+            let Some(rows) = &mut archive.rows else { return Ok(()) };
+            rows.rated.send(RatedTask::Open(shard, bucket.clone()))
         })
     }
 
@@ -158,20 +235,25 @@ impl Archive {
     /// log alone decides.
     pub fn settle(&mut self, row: &SettlementRow) -> Result<(), ArchiveError> {
         self.while_sound(|archive| {
-            if archive.settings.contents == Contents::TotalsOnly {
-                return Ok(());
-            }
-            let bucket = archive.directory.bucket(&row.bucket).map_err(|what| ArchiveError::Closing { what })?;
-            archive.batch.rated.settle(bucket, row.amount, &archive.directory.texts);
-            if archive.batch.byte_len() >= archive.buffer_bytes_max() { archive.write_batch() } else { Ok(()) }
+            let Some(rows) = &mut archive.rows else { return Ok(()) };
+            rows.rated.send(RatedTask::Settle(row.clone()))?;
+            rows.batch.add_settlement();
+            rows.cut(&archive.settings)
+        })
+    }
+
+    /// Ends the last batch: neither events nor rated rows come any more. They are written meanwhile.
+    pub fn end_rows(&mut self) -> Result<(), ArchiveError> {
+        self.while_sound(|archive| match &mut archive.rows {
+            Some(rows) if !rows.batch.is_empty() => rows.write(),
+            _ => Ok(()),
         })
     }
 
     /// Writes totals as the next batch of them; what is in which batch is to be decided by the log alone.
-    pub fn write_totals(&mut self, totals: Totals) -> Result<(), ArchiveError> {
+    pub fn write_totals(&mut self, totals: EncodedTotals) -> Result<(), ArchiveError> {
         self.while_sound(|archive| {
-            let table = (&archive.tables.totals, archive.total_batches);
-            archive.report.totals.add(totals.write(&mut archive.files, table)?);
+            archive.report.totals.add(totals.write(&archive.files, archive.total_batches)?);
             archive.total_batches += 1;
             Ok(())
         })
@@ -179,19 +261,16 @@ impl Archive {
 
     /// Writes what is left and syncs every file and folder. Only now the archive is whole.
     pub fn finish(mut self) -> Result<ArchiveReport, ArchiveError> {
+        self.end_rows()?;
         self.while_sound(|archive| {
-            if !archive.batch.is_empty() {
-                archive.write_batch()?;
-            }
+            let Some(mut rows) = archive.rows.take() else { return Ok(()) };
+            archive.report.events = rows.events.finish()?;
+            archive.report.rated = rows.rated.finish()?;
             Ok(())
         })?;
         self.report.quarantine = self.quarantine.finish()?;
         self.files.sync()?;
         Ok(self.report)
-    }
-
-    fn buffer_bytes_max(&self) -> usize {
-        self.settings.buffer_bytes_max.min(BUFFER_BYTES_LIMIT)
     }
 
     /// Runs a step, and refuses all others once one has failed: an archive with a gap must never be finished.
@@ -202,14 +281,6 @@ impl Archive {
         self.state = State::Stopped;
         step(self)?;
         self.state = State::Sound;
-        Ok(())
-    }
-
-    fn write_batch(&mut self) -> Result<(), ArchiveError> {
-        let Archive { files, tables, batch, directory, months, .. } = self;
-        self.report.events.add(batch.events.write(files, (&tables.events, months), self.batches)?);
-        self.report.rated.add(batch.rated.write(files, (&tables.rated, &directory.texts), self.batches)?);
-        self.batches += 1;
         Ok(())
     }
 }

@@ -44,6 +44,9 @@ pub(crate) struct BucketTime {
     pub(crate) segment_start: Instant,
 }
 
+/// A kind with what it was found by, beside the charge.
+type RecentKind = ((u32, CellIdx), BucketTime, u32);
+
 /// Texts and kinds of buckets.
 pub(crate) struct BucketTexts {
     pub(crate) charges: Charges,
@@ -57,6 +60,8 @@ pub(crate) struct BucketTexts {
     kinds: Dictionary<Kind>,
     /// By kind.
     widenings: Vec<Widening>,
+    /// By charge, the latest kind of buckets without groups.
+    recent: Vec<Option<RecentKind>>,
     pub(crate) partitions: Partitions,
     /// Text being made.
     scratch: String,
@@ -78,6 +83,8 @@ struct ShardDirectory {
     numbers: Dictionary<(ChargeIdx, u32, u32)>,
     /// By key in `numbers`.
     kinds: Vec<u32>,
+    /// By charge, the combination, the time and the kind of the latest bucket.
+    recent: Vec<(u32, u32, u32)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +107,7 @@ impl BucketTexts {
             times: Dictionary::default(),
             kinds: Dictionary::default(),
             widenings: Vec::new(),
+            recent: Vec::new(),
             partitions: Partitions::new(Granularity::Period),
             scratch: String::new(),
         }
@@ -107,6 +115,29 @@ impl BucketTexts {
 
     /// The kind of buckets with these nouns. `Err` says what the catalog contradicts.
     pub(crate) fn kind_of<S: AsRef<str>>(
+        &mut self,
+        charge_idx: ChargeIdx,
+        group: &[S],
+        cell: (u32, CellIdx),
+        time: BucketTime,
+    ) -> Result<u32, &'static str> {
+        if !group.is_empty() {
+            return self.find_kind(charge_idx, group, cell, time);
+        }
+        if let Some((known_cell, known_time, kind)) = self.recent.get(charge_idx.at()).copied().flatten()
+            && (known_cell, known_time) == (cell, time)
+        {
+            return Ok(kind);
+        }
+        let kind = self.find_kind(charge_idx, group, cell, time)?;
+        if self.recent.len() <= charge_idx.at() {
+            self.recent.resize(charge_idx.at() + 1, None);
+        }
+        self.recent[charge_idx.at()] = Some((cell, time, kind));
+        Ok(kind)
+    }
+
+    fn find_kind<S: AsRef<str>>(
         &mut self,
         charge_idx: ChargeIdx,
         group: &[S],
@@ -213,17 +244,12 @@ impl Directory {
         }
         for &BucketNumbers { stretch, charge, combo: number } in &opened.buckets {
             let stretch = shard.stretches.get(at(stretch)).copied().flatten();
-            let combo = shard.combos.get(at(number)).and_then(Option::as_ref);
-            let Some((Stretch { customer, partition, time }, combo)) = stretch.zip(combo) else {
-                return Err("an opened bucket refers to what has no name");
+            let Stretch { customer, partition, time } = stretch.ok_or(NAMELESS)?;
+            let kind = match shard.recent.get(charge.at()) {
+                Some(&(recent, at, kind)) if (recent, at) == (number, time) => kind,
+                _ => shard.kind(texts, (charge, number, time))?,
             };
-            let key = shard.numbers.key((charge, number, time), |_| ());
-            if shard.kinds.len() <= at(key) {
-                let time = texts.times.values()[at(time)];
-                let version = texts.version_at(charge, time.segment_start);
-                shard.kinds.push(texts.kind_of(charge, &combo.group, (version, combo.cell), time)?);
-            }
-            shard.buckets.push(Bucket { customer, kind: shard.kinds[at(key)], partition });
+            shard.buckets.push(Bucket { customer, kind, partition });
         }
         Ok(())
     }
@@ -250,6 +276,31 @@ impl Directory {
         &mut self.shards[shard]
     }
 }
+
+impl ShardDirectory {
+    /// The kind of a bucket with these numbers.
+    fn kind(
+        &mut self,
+        texts: &mut BucketTexts,
+        (charge, number, time): (ChargeIdx, u32, u32),
+    ) -> Result<u32, &'static str> {
+        let key = self.numbers.key((charge, number, time), |_| ());
+        if self.kinds.len() <= at(key) {
+            let combo = self.combos.get(at(number)).and_then(Option::as_ref).ok_or(NAMELESS)?;
+            let time = texts.times.values()[at(time)];
+            let version = texts.version_at(charge, time.segment_start);
+            self.kinds.push(texts.kind_of(charge, &combo.group, (version, combo.cell), time)?);
+        }
+        let kind = self.kinds[at(key)];
+        if self.recent.len() <= charge.at() {
+            self.recent.resize(charge.at() + 1, (NO_KEY, NO_KEY, NO_KEY));
+        }
+        self.recent[charge.at()] = (number, time, kind);
+        Ok(kind)
+    }
+}
+
+const NAMELESS: &str = "an opened bucket refers to what has no name";
 
 fn of_number<T>(names: &mut Vec<Option<T>>, number: u32) -> &mut Option<T> {
     if names.len() <= at(number) {

@@ -11,6 +11,7 @@ use weir_model::schema::HASH_BYTES;
 
 use crate::dictionary::{Dictionary, NO_KEY, Novelty, TextDictionary, at, len_of, push_text, texts_of};
 use crate::part::{Column, Distinct, Effort, PAGE_ROWS, Part, Presence, Values};
+use crate::recent::{Recent, hint_of_number, hint_of_text};
 
 /// Bytes of a fingerprint or digest.
 const HASH_WIDTH: usize = 16;
@@ -25,9 +26,8 @@ const TEXT_DICTIONARY_BYTES_MAX: usize = 1 << 20;
 pub(crate) struct Hashes(Vec<u8>);
 
 impl Hashes {
-    pub(crate) fn extend(&mut self, hashes: impl Iterator<Item = u128>) {
-        self.0.reserve(hashes.size_hint().0 * HASH_WIDTH);
-        hashes.for_each(|hash| self.0.extend_from_slice(&hash.to_be_bytes()));
+    pub(crate) fn extend(&mut self, hashes: impl ExactSizeIterator<Item = u128>) {
+        extend_fixed(&mut self.0, hashes.map(u128::to_be_bytes));
     }
 
     pub(crate) fn write(&mut self, part: &mut Part<'_>, presence: Presence<'_>) -> Result<()> {
@@ -39,6 +39,14 @@ impl Hashes {
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
+}
+
+/// All at once: what is appended one by one asks for room one by one.
+fn extend_fixed<const WIDTH: usize>(column: &mut Vec<u8>, values: impl ExactSizeIterator<Item = [u8; WIDTH]>) {
+    let start = column.len();
+    column.resize(start + values.len() * WIDTH, 0);
+    let (slots, _) = column[start..].as_chunks_mut();
+    slots.iter_mut().zip(values).for_each(|(slot, value)| *slot = value);
 }
 
 /// Lets pages share a column's memory, which comes back when they are written.
@@ -54,8 +62,8 @@ fn lend(column: &mut Vec<u8>, write: impl FnOnce(&Bytes) -> Result<()>) -> Resul
 pub(crate) struct Numbers(Vec<u8>);
 
 impl Numbers {
-    pub(crate) fn extend(&mut self, numbers: impl Iterator<Item = u64>) {
-        numbers.for_each(|number| self.0.extend_from_slice(&number.to_le_bytes()));
+    pub(crate) fn extend(&mut self, numbers: impl ExactSizeIterator<Item = u64>) {
+        extend_fixed(&mut self.0, numbers.map(u64::to_le_bytes));
     }
 
     pub(crate) fn write(&mut self, part: &mut Part<'_>) -> Result<()> {
@@ -148,21 +156,25 @@ impl Meaning {
 pub(crate) struct Decimals {
     keys: Vec<u32>,
     dictionary: Dictionary<i128>,
+    recent: Recent,
 }
 
 impl Decimals {
     pub(crate) fn push(&mut self, scaled: Option<i128>) {
-        self.keys.push(scaled.map_or(NO_KEY, |scaled| self.dictionary.key(scaled, |_| ())));
+        let Decimals { keys, dictionary, recent } = self;
+        keys.push(scaled.map_or(NO_KEY, |scaled| {
+            let slot = recent.slot(hint_of_number(scaled), dictionary.values().len());
+            if dictionary.values().get(at(*slot)) != Some(&scaled) {
+                *slot = dictionary.key(scaled, |_| ());
+            }
+            *slot
+        }));
     }
 
     pub(crate) fn write(&self, part: &mut Part<'_>) -> Result<()> {
         let values = self.dictionary.values();
         let plain = values.iter().map(|value| value.to_be_bytes()).collect::<Vec<_>>().concat();
         write_keys(part, &self.keys, Distinct { plain: &plain, len: len_of(values) })
-    }
-
-    pub(crate) fn byte_len(&self) -> usize {
-        size_of_val(self.keys.as_slice()) + size_of_val(self.dictionary.values())
     }
 
     pub(crate) fn clear(&mut self) {
@@ -176,13 +188,19 @@ impl Decimals {
 pub(crate) struct Names {
     keys: Vec<u32>,
     texts: TextDictionary,
+    recent: Recent,
 }
 
 impl Names {
     /// Whether the text is new.
     pub(crate) fn push(&mut self, text: &[u8]) -> Novelty {
-        let (key, novelty) = self.texts.key(text);
-        self.keys.push(key);
+        let Names { keys, texts, recent } = self;
+        let slot = recent.slot(hint_of_text(text), at(texts.len()));
+        let mut novelty = Novelty::Known;
+        if *slot >= texts.len() || texts.get(*slot) != text {
+            (*slot, novelty) = texts.key(text);
+        }
+        keys.push(*slot);
         novelty
     }
 
@@ -210,10 +228,6 @@ impl Names {
     /// Writes the texts of the rows that have one.
     pub(crate) fn write_where(&self, part: &mut Part<'_>, presence: Presence<'_>) -> Result<()> {
         part.column(&Column { values: Values::Keys(&self.keys, self.texts.distinct()), presence, bounds: None })
-    }
-
-    pub(crate) fn byte_len(&self) -> usize {
-        self.keys.len() * size_of::<u32>() + self.texts.plain().len()
     }
 
     pub(crate) fn clear(&mut self) {
@@ -251,11 +265,6 @@ impl Texts {
         }
     }
 
-    /// What was pushed since [`Texts::byte_len`] had that value, and the texts' lengths between.
-    pub(crate) fn since(&self, byte_len: usize) -> &[u8] {
-        &self.plain[byte_len..]
-    }
-
     pub(crate) fn write(&mut self, part: &mut Part<'_>, effort: Effort) -> Result<()> {
         let Texts { plain, rows, page_ends, absent } = self;
         let mut present = Vec::new();
@@ -268,10 +277,6 @@ impl Texts {
         lend(plain, |bytes| {
             part.column(&Column { values: Values::Texts(bytes, &ends, effort), presence, bounds: None })
         })
-    }
-
-    pub(crate) fn byte_len(&self) -> usize {
-        self.plain.len()
     }
 
     pub(crate) fn clear(&mut self) {
@@ -303,7 +308,7 @@ impl Content {
 
     /// Gives up the dictionary if too little repeats. To be called at places that the log alone decides.
     pub(crate) fn settle(&mut self) {
-        let Names { keys, texts: known } = &self.names;
+        let Names { keys, texts: known, .. } = &self.names;
         let repeats = keys.len() < SAMPLE_ROWS || at(known.len()) <= keys.len() / 2;
         if self.texts.is_some() || repeats && known.plain().len() <= TEXT_DICTIONARY_BYTES_MAX {
             return;
@@ -319,10 +324,6 @@ impl Content {
             Some(texts) => texts.write(part, Effort::Zstd),
             None => self.names.write(part),
         }
-    }
-
-    pub(crate) fn byte_len(&self) -> usize {
-        self.names.byte_len() + self.texts.as_ref().map_or(0, Texts::byte_len)
     }
 
     pub(crate) fn clear(&mut self) {

@@ -67,6 +67,21 @@ impl NumberDictionary {
         }
     }
 
+    /// Appends the keys of numbers; `on_new` sees the new ones.
+    pub(crate) fn extend(
+        &mut self,
+        keys: &mut Vec<u32>,
+        numbers: impl Iterator<Item = u32> + Clone,
+        mut on_new: impl FnMut(u32),
+    ) {
+        let start = keys.len();
+        // All look-ups at once: none waits for another.
+        keys.extend(numbers.clone().map(|number| self.keys.get(at(number)).copied().unwrap_or(NO_KEY)));
+        for (key, number) in keys[start..].iter_mut().zip(numbers).filter(|(key, _)| **key == NO_KEY) {
+            *key = self.key(number, &mut on_new);
+        }
+    }
+
     #[cold]
     fn enter(&mut self, number: u32) -> u32 {
         let key = len_of(&self.numbers);

@@ -1,104 +1,149 @@
 //! Accepted events of the current batch: columns in log order, written by month.
 
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
 use weir_model::catalog::TypeIdx;
-use weir_model::event::{Chunk, EventBatch};
-use weir_model::rated::ShardOutput;
+use weir_model::event::{Attributes, Event};
+use weir_model::hash::PayloadDigest;
+use weir_model::time::Instant;
 use weir_model::verdict::Verdict;
 
 use crate::columns::{Content, Hashes, Meaning, Names, Numbers, Texts, write_deltas, write_instants, write_searched};
 use crate::dictionary::{Dictionary, NO_KEY, Novelty, at, push_text};
 use crate::error::ArchiveError;
 use crate::files::{Files, PartName, TableReport};
-use crate::order::Place;
+use crate::order::{Ordered, Place};
 use crate::part::{Effort, Part, Presence};
-use crate::partitions::{PartitionId, Partitions, of_partition};
+use crate::partitions::{Granularity, PartitionId, Partitions, of_partition};
 use crate::table::Table;
 
 /// Rows whose text and columns stay in the processor's cache.
-pub(crate) const BLOCK: usize = 256;
+const BLOCK: usize = 256;
+/// Bytes of text for each event, up to which all of it is read.
+const EVENT_TEXT_MAX: usize = 1 << 10;
 
-/// A chunk and what the shards made of it.
-#[derive(Clone, Copy)]
-pub(crate) struct Rated<'a> {
-    pub(crate) chunk: &'a Chunk,
-    pub(crate) outputs: &'a [ShardOutput],
-    /// Name of the chunk's file.
-    pub(crate) input: &'a str,
-}
-
-impl<'a> Rated<'a> {
-    pub(crate) fn batch(&self, place: Place) -> (&'a EventBatch, usize) {
-        (&self.chunk.batches[at(place.shard)], at(place.index))
-    }
-
-    /// An event's record in its file.
-    pub(crate) fn position(&self, place: Place) -> u64 {
-        let (batch, i) = self.batch(place);
-        self.chunk.first_position.saturating_add(u64::from(batch.events[i].position))
-    }
-
-    pub(crate) fn mismatch(&self, what: &'static str) -> ArchiveError {
-        ArchiveError::Mismatch { sequence: self.chunk.sequence, what }
-    }
+/// What the table of events is told, in log order.
+pub(crate) enum EventTask {
+    /// The next chunk.
+    Append(Arc<Ordered>),
+    /// Ends a batch.
+    Write(u32),
 }
 
 /// The accepted events of the current batch.
-#[derive(Default)]
 pub(crate) struct EventBuffer {
+    files: Arc<Files>,
+    table: Table,
+    partitions: Partitions,
     /// By month.
     months: Vec<EventColumns>,
     /// Events of the chunk at hand, by month.
-    places: Vec<Vec<Place>>,
-    len: usize,
+    events: Vec<Vec<u32>>,
 }
 
 impl EventBuffer {
-    pub(crate) fn len(&self) -> usize {
-        self.len
+    pub(crate) fn new(files: Arc<Files>, table: Table) -> EventBuffer {
+        let partitions = Partitions::new(Granularity::Month);
+        EventBuffer { files, table, partitions, months: Vec::new(), events: Vec::new() }
     }
 
-    /// Memory that the batch takes: a function of its rows alone.
-    pub(crate) fn byte_len(&self) -> usize {
-        self.months.iter().map(EventColumns::byte_len).sum()
+    /// Does what it is told until nothing comes; `done` sees each chunk that is not needed any more.
+    pub(crate) fn work(
+        mut self,
+        tasks: Receiver<EventTask>,
+        done: impl Fn(Arc<Ordered>),
+    ) -> Result<TableReport, ArchiveError> {
+        let mut report = TableReport::default();
+        for task in tasks {
+            match task {
+                EventTask::Append(ordered) => {
+                    self.append(&ordered)?;
+                    done(ordered);
+                }
+                EventTask::Write(batch) => report.add(self.write(batch)?),
+            }
+        }
+        Ok(report)
     }
 
     /// Buffers a chunk's accepted events.
-    pub(crate) fn append(
-        &mut self,
-        rated: Rated<'_>,
-        places: &[Place],
-        months: &mut Partitions,
-    ) -> Result<(), ArchiveError> {
-        self.places.iter_mut().for_each(Vec::clear);
-        for &place in places {
-            let (batch, i) = rated.batch(place);
-            of_partition(&mut self.places, months.of(batch.events[i].time)).push(place);
+    fn append(&mut self, ordered: &Ordered) -> Result<(), ArchiveError> {
+        let EventBuffer { partitions, months, events, .. } = self;
+        events.iter_mut().for_each(Vec::clear);
+        for (event, &time) in (0..).zip(&ordered.time) {
+            of_partition(events, partitions.of(Instant::from_micros(time))).push(event);
         }
-        for (month, places) in (0..).zip(&self.places).filter(|(_, places)| !places.is_empty()) {
-            let columns = of_partition(&mut self.months, month);
+        let columns_of_chunk = BatchColumns::of(ordered);
+        for (month, events) in (0..).zip(&*events).filter(|(_, events)| !events.is_empty()) {
+            let columns = of_partition(months, month);
             // Column by column, but of few events at once: their text is read once for all columns.
-            places.chunks(BLOCK).try_for_each(|places| columns.append(rated, places))?;
+            events.chunks(BLOCK).try_for_each(|events| columns.append(&columns_of_chunk, events))?;
             columns.settle();
         }
-        self.len += places.len();
         Ok(())
     }
 
     /// Writes the batch, one part for each month with rows.
-    pub(crate) fn write(
-        &mut self,
-        files: &mut Files,
-        (table, months): (&Table, &Partitions),
-        batch: u32,
-    ) -> Result<TableReport, ArchiveError> {
+    fn write(&mut self, batch: u32) -> Result<TableReport, ArchiveError> {
+        let EventBuffer { files, table, partitions, months, .. } = self;
         let mut report = TableReport::default();
-        for (month, columns) in (0 as PartitionId..).zip(&mut self.months).filter(|(_, columns)| columns.rows() > 0) {
-            let part = PartName { partition: months.name(month), batch };
+        for (month, columns) in (0 as PartitionId..).zip(months).filter(|(_, columns)| columns.rows() > 0) {
+            let part = PartName { partition: partitions.name(month), batch };
             report.add(files.write_part(table, part, columns.rows(), |part| columns.write(part))?);
             columns.clear();
         }
-        self.len = 0;
         Ok(report)
+    }
+}
+
+/// The columns of a chunk's batches that only this table has, by shard.
+struct BatchColumns<'a> {
+    ordered: &'a Ordered,
+    text: &'a [u8],
+    payload: Vec<&'a [PayloadDigest]>,
+    events: Vec<&'a [Event]>,
+    attributes: Vec<&'a [Attributes]>,
+    verdict: Vec<&'a [Verdict]>,
+}
+
+impl<'a> BatchColumns<'a> {
+    fn of(ordered: &'a Ordered) -> BatchColumns<'a> {
+        BatchColumns {
+            ordered,
+            text: &ordered.chunk.text,
+            payload: ordered.batches(|batch| &batch.payload),
+            events: ordered.batches(|batch| &batch.events),
+            attributes: ordered.batches(|batch| &batch.attributes),
+            verdict: ordered.outputs.iter().map(|output| output.verdicts.as_slice()).collect(),
+        }
+    }
+
+    /// A column's values of some events.
+    fn gather<T: Copy>(&self, column: &[&[T]], events: &[u32]) -> impl ExactSizeIterator<Item = T> + Clone {
+        let places = &self.ordered.places;
+        events.iter().map(move |&event| {
+            let place = places[at(event)];
+            column[at(place.shard)][at(place.index)]
+        })
+    }
+
+    /// Whether the texts of some events are ASCII, and all that lies between them: then none needs a look of its own. Reading
+    /// them from end to end also brings them into the cache, which single looks would wait for.
+    fn is_ascii(&self, events: &[u32]) -> bool {
+        let (mut start, mut end) = (usize::MAX, 0);
+        for Attributes { source, id, data, .. } in self.gather(&self.attributes, events) {
+            for span in [source, id, data].into_iter().filter(|span| !span.is_absent()) {
+                (start, end) = (start.min(span.start()), end.max(span.end()));
+            }
+        }
+        let between = self.text.get(start..end).filter(|between| between.len() <= events.len() * EVENT_TEXT_MAX);
+        between.is_some_and(<[u8]>::is_ascii)
+    }
+
+    /// That a text is not UTF-8.
+    fn not_utf8(&self, column: &'static str, event: u32) -> ArchiveError {
+        ArchiveError::Text { column, file: self.ordered.input.to_string(), position: self.ordered.record(event) }
     }
 }
 
@@ -132,40 +177,37 @@ impl EventColumns {
         self.position.len()
     }
 
-    fn byte_len(&self) -> usize {
-        const FIXED: usize = 16 + 3 * size_of::<i64>() + 2 * size_of::<u32>();
-        let texts = [self.file.byte_len(), self.source.byte_len(), self.type_name.byte_len()].iter().sum::<usize>();
-        self.rows() * FIXED + texts + self.id.byte_len() + self.subject_texts.len() + self.data.byte_len()
-    }
-
-    fn append(&mut self, rated: Rated<'_>, places: &[Place]) -> Result<(), ArchiveError> {
-        let text = rated.chunk.text.as_slice();
-        let events = || places.iter().map(|&place| rated.batch(place));
-        let not_utf8 = |column, row: usize| {
-            let position = rated.position(places[row]);
-            ArchiveError::Text { column, file: rated.input.to_owned(), position }
-        };
-        self.file.push_equal(rated.input.as_bytes(), places.len());
-        self.position.extend(places.iter().map(|&place| rated.position(place).cast_signed()));
-        self.fingerprint.extend(events().map(|(batch, i)| batch.fingerprint[i].0));
-        self.payload.extend(events().map(|(batch, i)| batch.payload[i].0));
-        for (row, (batch, i)) in events().enumerate() {
-            let source = batch.attributes[i].source.of(text);
-            if self.source.push(source) == Novelty::New && !is_utf8(source) {
-                return Err(not_utf8("source", row));
+    fn append(&mut self, chunk: &BatchColumns<'_>, events: &[u32]) -> Result<(), ArchiveError> {
+        let BatchColumns { ordered, text, .. } = *chunk;
+        let is_ascii = chunk.is_ascii(events);
+        self.file.push_equal(ordered.input.as_bytes(), events.len());
+        self.position.extend(events.iter().map(|&event| ordered.position[at(event)]));
+        self.fingerprint.extend(events.iter().map(|&event| ordered.fingerprint[at(event)]));
+        self.payload.extend(chunk.gather(&chunk.payload, events).map(|payload| payload.0));
+        let said = || chunk.gather(&chunk.attributes, events);
+        for (row, said) in said().enumerate() {
+            let source = said.source.of(text);
+            if self.source.push(source) == Novelty::New && !is_ascii && !is_utf8(source) {
+                return Err(chunk.not_utf8("source", events[row]));
             }
         }
-        self.append_ids(places.iter().map(|&place| rated.batch(place)), text).map_err(|row| not_utf8("id", row))?;
-        self.append_subjects(rated, places).map_err(|row| not_utf8("subject", row))?;
-        self.append_types(events(), text).map_err(|row| not_utf8("type", row))?;
-        self.time.extend(events().map(|(batch, i)| batch.events[i].time.micros()));
-        for (row, (batch, i)) in events().enumerate() {
-            let data = Some(batch.attributes[i].data).filter(|data| !data.is_absent()).map(|data| data.of(text));
-            if self.data.push(data) == Novelty::New && !is_utf8(data.unwrap_or_default()) {
-                return Err(not_utf8("data", row));
+        for (row, said) in said().enumerate() {
+            let id = said.id.of(text);
+            self.id.push(Some(id));
+            if !is_ascii && !is_utf8(id) {
+                return Err(chunk.not_utf8("id", events[row]));
             }
         }
-        self.append_verdicts(places.iter().map(|place| rated.outputs[at(place.shard)].verdicts[at(place.index)]));
+        self.append_subjects(ordered, events).map_err(|event| chunk.not_utf8("subject", event))?;
+        self.append_types(chunk, events).map_err(|event| chunk.not_utf8("type", event))?;
+        self.time.extend(events.iter().map(|&event| ordered.time[at(event)]));
+        for (row, said) in said().enumerate() {
+            let data = Some(said.data).filter(|data| !data.is_absent()).map(|data| data.of(text));
+            if self.data.push(data) == Novelty::New && !is_ascii && !is_utf8(data.unwrap_or_default()) {
+                return Err(chunk.not_utf8("data", events[row]));
+            }
+        }
+        self.append_verdicts(chunk.gather(&chunk.verdict, events));
         Ok(())
     }
 
@@ -174,64 +216,50 @@ impl EventColumns {
         self.data.settle();
     }
 
-    /// `Err`: the row whose id is not UTF-8.
-    fn append_ids<'a>(
-        &mut self,
-        events: impl Iterator<Item = (&'a EventBatch, usize)> + Clone,
-        text: &[u8],
-    ) -> Result<(), usize> {
-        let before = self.id.byte_len();
-        events.clone().for_each(|(batch, i)| self.id.push(Some(batch.attributes[i].id.of(text))));
-        // All at once: the lengths between short texts are ASCII too.
-        if self.id.since(before).is_ascii() {
-            return Ok(());
-        }
-        let wrong = events.enumerate().find(|(_, (batch, i))| !is_utf8(batch.attributes[*i].id.of(text)));
-        wrong.map_or(Ok(()), |(row, _)| Err(row))
-    }
-
-    /// `Err`: the row whose subject is not UTF-8.
-    fn append_subjects(&mut self, rated: Rated<'_>, places: &[Place]) -> Result<(), usize> {
-        for (row, &place) in places.iter().enumerate() {
-            let known = of_partition(&mut self.subject_keys, place.shard).get(at(place.subject)).copied();
-            let key = match known {
-                Some(key) if key != NO_KEY => key,
-                _ => self.enter_subject(rated, place).ok_or(row)?,
-            };
-            self.subject.push(key);
+    /// `Err`: the event whose subject is not UTF-8.
+    fn append_subjects(&mut self, ordered: &Ordered, events: &[u32]) -> Result<(), u32> {
+        let start = self.subject.len();
+        // All look-ups at once: none waits for another.
+        self.subject.extend(events.iter().map(|&event| {
+            let Place { shard, subject, .. } = ordered.places[at(event)];
+            let known = self.subject_keys.get(at(shard)).and_then(|keys| keys.get(at(subject)));
+            known.copied().unwrap_or(NO_KEY)
+        }));
+        for (row, &event) in (start..).zip(events) {
+            if self.subject[row] == NO_KEY {
+                self.subject[row] = self.enter_subject(ordered, event).ok_or(event)?;
+            }
         }
         Ok(())
     }
 
     /// The key of a subject that a shard names for the first time; another one may have named it before. `None`: not UTF-8.
     #[cold]
-    fn enter_subject(&mut self, rated: Rated<'_>, place: Place) -> Option<u32> {
-        let (batch, i) = rated.batch(place);
-        let text = batch.attributes[i].subject.of(&rated.chunk.text);
-        let key = self.subjects.key(batch.events[i].subject_hash.0, |_| push_text(&mut self.subject_texts, text));
-        let keys = of_partition(&mut self.subject_keys, place.shard);
-        if keys.len() <= at(place.subject) {
-            keys.resize(at(place.subject) + 1, NO_KEY);
+    fn enter_subject(&mut self, ordered: &Ordered, event: u32) -> Option<u32> {
+        let Place { shard, index, subject } = ordered.places[at(event)];
+        let batch = &ordered.chunk.batches[at(shard)];
+        let text = batch.attributes[at(index)].subject.of(&ordered.chunk.text);
+        let key =
+            self.subjects.key(batch.events[at(index)].subject_hash.0, |_| push_text(&mut self.subject_texts, text));
+        let keys = of_partition(&mut self.subject_keys, shard);
+        if keys.len() <= at(subject) {
+            keys.resize(at(subject) + 1, NO_KEY);
         }
-        keys[at(place.subject)] = key;
+        keys[at(subject)] = key;
         is_utf8(text).then_some(key)
     }
 
-    /// `Err`: the row whose type is not UTF-8.
-    fn append_types<'a>(
-        &mut self,
-        events: impl Iterator<Item = (&'a EventBatch, usize)>,
-        text: &[u8],
-    ) -> Result<(), usize> {
-        for (row, (batch, i)) in events.enumerate() {
-            let event_type = batch.events[i].event_type;
+    /// `Err`: the event whose type is not UTF-8.
+    fn append_types(&mut self, chunk: &BatchColumns<'_>, events: &[u32]) -> Result<(), u32> {
+        for (&event, Event { event_type, .. }) in events.iter().zip(chunk.gather(&chunk.events, events)) {
             if let Some(&key) = self.type_keys.get(event_type.at())
                 && key != NO_KEY
             {
                 self.type_name.push_known(key);
                 continue;
             }
-            let name = batch.attributes[i].type_name.of(text);
+            let Place { shard, index, .. } = chunk.ordered.places[at(event)];
+            let name = chunk.ordered.chunk.batches[at(shard)].attributes[at(index)].type_name.of(chunk.text);
             let novelty = self.type_name.push(name);
             if event_type != TypeIdx::UNKNOWN {
                 if self.type_keys.len() <= event_type.at() {
@@ -240,7 +268,7 @@ impl EventColumns {
                 self.type_keys[event_type.at()] = self.type_name.last();
             }
             if novelty == Novelty::New && !is_utf8(name) {
-                return Err(row);
+                return Err(event);
             }
         }
         Ok(())

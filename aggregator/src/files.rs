@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 use parquet::errors::{ParquetError, Result as ParquetResult};
@@ -58,66 +59,88 @@ impl TableReport {
     }
 }
 
-/// Creates files below the archive's folder.
+/// Creates files below the archive's folder, for several threads.
 pub(crate) struct Files {
     store: Box<dyn Store>,
     folder: PathBuf,
-    syncing: Syncing,
+    syncing: Mutex<Syncing>,
     /// Folders with new entries.
-    touched: BTreeSet<PathBuf>,
+    touched: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl Files {
     /// Creates the archive's folder unless it exists.
     pub(crate) fn new(store: Box<dyn Store>, folder: &Path) -> Result<Files, ArchiveError> {
         store.create_folder(folder).map_err(|e| ArchiveError::io(folder, e))?;
-        Ok(Files { store, folder: folder.to_owned(), syncing: Syncing::default(), touched: BTreeSet::new() })
+        Ok(Files { store, folder: folder.to_owned(), syncing: Mutex::default(), touched: Mutex::default() })
     }
 
     /// Creates `DIR/name`, which must not exist; parts of `name` before the last are folders.
-    pub(crate) fn create(&mut self, name: &Path) -> Result<NewFile, ArchiveError> {
+    pub(crate) fn create(&self, name: &Path) -> Result<NewFile, ArchiveError> {
         let path = self.folder.join(name);
+        let mut touched = lock(&self.touched);
         let mut parent = name.parent();
         if let Some(nearest) = parent.map(|parent| self.folder.join(parent))
-            && !self.touched.contains(&nearest)
+            && !touched.contains(&nearest)
         {
             self.store.create_folder(&nearest).map_err(|e| ArchiveError::io(&nearest, e))?;
         }
         while let Some(above) = parent {
-            self.touched.insert(self.folder.join(above));
+            touched.insert(self.folder.join(above));
             parent = above.parent();
         }
+        drop(touched);
         let sink = self.store.create(&path).map_err(|e| ArchiveError::io(&path, e))?;
         Ok(NewFile { sink, path, bytes: 0, failure: None })
     }
 
     /// Writes one part of a table: `DIR/table/partition/part-NNNNN.parquet`.
     pub(crate) fn write_part(
-        &mut self,
+        &self,
         table: &Table,
         at: PartName<'_>,
         rows: usize,
         columns: impl FnOnce(&mut Part<'_>) -> ParquetResult<()>,
     ) -> Result<TableReport, ArchiveError> {
-        let name = format!("{}/{}/part-{:05}.parquet", table.name, at.partition, at.batch);
-        let mut file = self.create(Path::new(&name))?;
+        let mut file = self.create(&at.path(table))?;
         let written = write_columns(&mut file, table, rows, columns);
         written.map_err(|e| file.blame(e))?;
+        self.add(file, rows)
+    }
+
+    /// Writes a part that [`encode_part`] has made.
+    pub(crate) fn write_encoded(
+        &self,
+        table: &Table,
+        at: PartName<'_>,
+        part: &Encoded,
+    ) -> Result<TableReport, ArchiveError> {
+        let mut file = self.create(&at.path(table))?;
+        file.write_all(&part.bytes).map_err(|e| file.blame(e.into()))?;
+        self.add(file, part.rows)
+    }
+
+    fn add(&self, file: NewFile, rows: usize) -> Result<TableReport, ArchiveError> {
         let bytes = file.bytes;
-        self.syncing.add(file)?;
+        lock(&self.syncing).add(file)?;
         // usize has at most 64 bits on every platform Rust supports.
         Ok(TableReport { files: 1, rows: u64::try_from(rows).unwrap_or(u64::MAX), bytes })
     }
 
     /// Makes all files and new entries durable.
-    pub(crate) fn sync(&mut self) -> Result<(), ArchiveError> {
-        self.syncing.finish()?;
+    pub(crate) fn sync(&self) -> Result<(), ArchiveError> {
+        lock(&self.syncing).finish()?;
         // The reverse order puts a folder before the one that names it.
-        for folder in self.touched.iter().rev() {
+        for folder in lock(&self.touched).iter().rev() {
             self.store.sync_folder(folder).map_err(|e| ArchiveError::io(folder, e))?;
         }
         Ok(())
     }
+}
+
+/// A thread that panics ends the archive; what it leaves is whole.
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Complete files on their way to the disk: a thread waits for it, so that nobody else does.
@@ -173,8 +196,32 @@ pub(crate) struct PartName<'a> {
     pub(crate) batch: u32,
 }
 
+impl PartName<'_> {
+    fn path(&self, table: &Table) -> PathBuf {
+        format!("{}/{}/part-{:05}.parquet", table.name, self.partition, self.batch).into()
+    }
+}
+
+/// A part in memory.
+pub(crate) struct Encoded {
+    bytes: Vec<u8>,
+    rows: usize,
+}
+
+/// Makes what [`Files::write_part`] writes.
+pub(crate) fn encode_part(
+    table: &Table,
+    rows: usize,
+    columns: impl FnOnce(&mut Part<'_>) -> ParquetResult<()>,
+) -> Result<Encoded, ArchiveError> {
+    let mut bytes = Vec::new();
+    let encoded = write_columns(&mut bytes, table, rows, columns);
+    encoded.map_err(|source| ArchiveError::Encode { path: table.name.into(), source })?;
+    Ok(Encoded { bytes, rows })
+}
+
 fn write_columns(
-    file: &mut NewFile,
+    file: &mut (dyn Write + Send),
     table: &Table,
     rows: usize,
     columns: impl FnOnce(&mut Part<'_>) -> ParquetResult<()>,

@@ -2,7 +2,7 @@
 //! quarantine (rejections and conflicts as NDJSON).
 //!
 //! Owns: where an output batch ends, how rows are partitioned and encoded, and that nothing half-written looks
-//! whole. Does not own: the tables' columns (`weir_model::schema`), what anything costs, threads, and the folder's final
+//! whole. Does not own: the tables' columns (`weir_model::schema`), what anything costs, and the folder's final
 //! name: the caller hands in a staging folder and renames it after [`Archive::finish`]. Keeps L6, L7 and L9: files are a
 //! function of the log alone, whatever the number of threads or shards.
 
@@ -16,17 +16,19 @@ mod encoding;
 mod error;
 mod events;
 mod files;
+mod lane;
 mod order;
 mod part;
 mod partitions;
 mod quarantine;
 mod rated;
+mod recent;
 mod store;
 mod table;
 mod totals;
 
-pub use archive::{Archive, ArchiveSettings, Contents};
+pub use archive::{Archive, ArchiveSettings, CHUNKS_HELD_MAX, Contents};
 pub use error::ArchiveError;
 pub use files::{ArchiveReport, TableReport};
 pub use store::{LocalStore, Sink, Store};
-pub use totals::Totals;
+pub use totals::{EncodedTotals, Totals};

@@ -18,7 +18,6 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 
 use crate::encoding::{push_deltas, push_equal, push_keys, width_of};
-use crate::files::NewFile;
 use crate::table::Table;
 
 /// Rows of a page: what a reader decodes at once.
@@ -166,7 +165,7 @@ fn push_width(out: &mut Vec<u8>, distinct: Distinct<'_>) -> u32 {
 
 /// A file being written.
 pub(crate) struct Part<'f> {
-    sink: TrackedWrite<&'f mut NewFile>,
+    sink: TrackedWrite<&'f mut (dyn Write + Send)>,
     table: &'f Table,
     rows: usize,
     columns: Vec<ColumnChunkMetaData>,
@@ -176,7 +175,7 @@ pub(crate) struct Part<'f> {
 
 impl<'f> Part<'f> {
     /// Begins a file of so many rows.
-    pub(crate) fn begin(file: &'f mut NewFile, table: &'f Table, rows: usize) -> Result<Part<'f>> {
+    pub(crate) fn begin(file: &'f mut (dyn Write + Send), table: &'f Table, rows: usize) -> Result<Part<'f>> {
         let mut sink = TrackedWrite::new(file);
         sink.write_all(MAGIC)?;
         Ok(Part { sink, table, rows, columns: Vec::new(), page: Vec::new() })

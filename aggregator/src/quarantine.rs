@@ -45,7 +45,7 @@ impl Entry<'_> {
 
 impl Quarantine {
     /// Creates the file, empty.
-    pub(crate) fn create(files: &mut Files) -> Result<Quarantine, ArchiveError> {
+    pub(crate) fn create(files: &Files) -> Result<Quarantine, ArchiveError> {
         Ok(Quarantine { file: BufWriter::with_capacity(1 << 16, files.create(Path::new(NAME))?), lines: 0 })
     }
 

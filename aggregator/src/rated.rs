@@ -1,22 +1,39 @@
 //! Rated rows of the current batch: columns of usage and settlements in log order, written by period.
 
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
 use weir_model::number::Amount;
+use weir_model::rated::{OpenedBucket, SettlementRow};
 
 use crate::buckets::{Bucket, BucketTexts, Directory};
 use crate::catalog::Widening;
 use crate::columns::{Decimals, Hashes, Meaning, Names, write_deltas, write_instants, write_searched};
 use crate::dictionary::{NO_KEY, NumberDictionary, at, push_text};
 use crate::error::ArchiveError;
-use crate::events::{BLOCK, Rated};
 use crate::files::{Files, PartName, TableReport};
-use crate::order::Place;
+use crate::order::Ordered;
 use crate::part::{Part, Presence};
 use crate::partitions::{PartitionId, of_partition};
 use crate::table::Table;
 
+/// What the table of rated rows is told, in log order.
+pub(crate) enum RatedTask {
+    /// The next chunk.
+    Append(Arc<Ordered>),
+    /// A bucket that a close opened: the next of its shard.
+    Open(u16, OpenedBucket),
+    /// What a close adds to a bucket: a part's share of what rating it by itself missed, or what rolled over.
+    Settle(SettlementRow),
+    /// Ends a batch.
+    Write(u32),
+}
+
 /// The rated rows of the current batch.
-#[derive(Default)]
 pub(crate) struct RatedBuffer {
+    files: Arc<Files>,
+    table: Table,
+    directory: Directory,
     /// By the date on which the period begins.
     periods: Vec<RatedColumns>,
     /// Usages of the chunk at hand, by period.
@@ -28,44 +45,64 @@ pub(crate) struct RatedBuffer {
 /// A rated row of the chunk at hand.
 #[derive(Debug, Clone, Copy)]
 struct Usage {
-    event: Place,
+    event: u32,
+    shard: u32,
     /// In its shard's output.
     row: usize,
     bucket: Bucket,
 }
 
 impl RatedBuffer {
-    /// Memory that the batch takes: a function of its rows alone.
-    pub(crate) fn byte_len(&self) -> usize {
-        self.periods.iter().map(RatedColumns::byte_len).sum()
+    pub(crate) fn new(files: Arc<Files>, table: Table, directory: Directory) -> RatedBuffer {
+        RatedBuffer { files, table, directory, periods: Vec::new(), usages: Vec::new(), shards: Vec::new() }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.periods.iter().all(|columns| columns.rows() == 0)
+    /// Does what it is told until nothing comes; `done` sees each chunk that is not needed any more.
+    pub(crate) fn work(
+        mut self,
+        tasks: Receiver<RatedTask>,
+        done: impl Fn(Arc<Ordered>),
+    ) -> Result<TableReport, ArchiveError> {
+        let closing = |what| ArchiveError::Closing { what };
+        let mut report = TableReport::default();
+        for task in tasks {
+            match task {
+                RatedTask::Append(ordered) => {
+                    self.append(&ordered)?;
+                    done(ordered);
+                }
+                RatedTask::Open(shard, bucket) => {
+                    self.directory.open(usize::from(shard), &bucket).map_err(closing)?;
+                }
+                RatedTask::Settle(SettlementRow { bucket, amount, .. }) => {
+                    let bucket = self.directory.bucket(&bucket).map_err(closing)?;
+                    of_partition(&mut self.periods, bucket.partition).settle(bucket, amount, &self.directory.texts);
+                }
+                RatedTask::Write(batch) => report.add(self.write(batch)?),
+            }
+        }
+        Ok(report)
     }
 
-    /// Buffers what the chunk's accepted events, in log order, were rated.
-    pub(crate) fn append(
-        &mut self,
-        rated: Rated<'_>,
-        events: &[Place],
-        directory: &Directory,
-    ) -> Result<(), ArchiveError> {
-        self.find_usages(rated, events, directory)?;
+    /// Buffers what the chunk's accepted events were rated.
+    fn append(&mut self, ordered: &Ordered) -> Result<(), ArchiveError> {
+        for (shard, output) in ordered.outputs.iter().enumerate() {
+            self.directory.open_all(shard, &output.opened).map_err(|what| ordered.mismatch(what))?;
+        }
+        self.find_usages(ordered)?;
         for (period, usages) in (0..).zip(&self.usages).filter(|(_, usages)| !usages.is_empty()) {
-            let columns = of_partition(&mut self.periods, period);
-            usages.chunks(BLOCK).try_for_each(|usages| columns.append(rated, usages, &directory.texts))?;
+            of_partition(&mut self.periods, period).append(ordered, usages, &self.directory.texts)?;
         }
         Ok(())
     }
 
     /// Sorts the shards' rows by event, and into periods.
-    fn find_usages(&mut self, rated: Rated<'_>, events: &[Place], directory: &Directory) -> Result<(), ArchiveError> {
-        let RatedBuffer { usages, shards, .. } = self;
+    fn find_usages(&mut self, ordered: &Ordered) -> Result<(), ArchiveError> {
+        let RatedBuffer { directory, usages, shards, .. } = self;
         usages.iter_mut().for_each(Vec::clear);
-        shards.resize_with(rated.outputs.len(), Default::default);
+        shards.resize_with(ordered.outputs.len(), Default::default);
         // All look-ups at once: each is a cache miss, and none waits for another.
-        for (shard, (output, (buckets, seen))) in rated.outputs.iter().zip(shards.iter_mut()).enumerate() {
+        for (shard, (output, (buckets, seen))) in ordered.outputs.iter().zip(shards.iter_mut()).enumerate() {
             let known = directory.of_shard(shard);
             buckets.clear();
             buckets.extend(
@@ -73,38 +110,31 @@ impl RatedBuffer {
             );
             *seen = 0;
             if buckets.iter().any(|bucket| bucket.kind == NO_KEY) {
-                return Err(rated.mismatch("a rated row in a bucket that was never opened"));
+                return Err(ordered.mismatch("a rated row in a bucket that was never opened"));
             }
         }
-        for &event in events {
-            let (output, (buckets, seen)) = (&rated.outputs[at(event.shard)], &mut shards[at(event.shard)]);
+        for (event, place) in (0..).zip(&ordered.places) {
+            let shard = place.shard;
+            let (output, (buckets, seen)) = (&ordered.outputs[at(shard)], &mut shards[at(shard)]);
             // A shard's rows stand in the order of its events.
-            while output.rows.event.get(*seen) == Some(&event.index) {
+            while output.rows.event.get(*seen) == Some(&place.index) {
                 let bucket = buckets[*seen];
-                of_partition(usages, bucket.partition).push(Usage { event, row: *seen, bucket });
+                of_partition(usages, bucket.partition).push(Usage { event, shard, row: *seen, bucket });
                 *seen += 1;
             }
         }
         if shards.iter().any(|(buckets, seen)| buckets.len() != *seen) {
-            return Err(rated.mismatch("a rated row without an accepted event"));
+            return Err(ordered.mismatch("a rated row without an accepted event"));
         }
         Ok(())
     }
 
-    /// Buffers what a close adds to a bucket: a part's share of what rating it by itself missed, or what rolled over.
-    pub(crate) fn settle(&mut self, bucket: Bucket, amount: Amount, texts: &BucketTexts) {
-        of_partition(&mut self.periods, bucket.partition).settle(bucket, amount, texts);
-    }
-
     /// Writes the batch, one part for each period start with rows.
-    pub(crate) fn write(
-        &mut self,
-        files: &mut Files,
-        (table, texts): (&Table, &BucketTexts),
-        batch: u32,
-    ) -> Result<TableReport, ArchiveError> {
+    fn write(&mut self, batch: u32) -> Result<TableReport, ArchiveError> {
+        let RatedBuffer { files, table, directory, periods, .. } = self;
+        let texts = &directory.texts;
         let mut report = TableReport::default();
-        for (period, columns) in (0 as PartitionId..).zip(&mut self.periods).filter(|(_, columns)| columns.rows() > 0) {
+        for (period, columns) in (0 as PartitionId..).zip(periods).filter(|(_, columns)| columns.rows() > 0) {
             let part = PartName { partition: texts.partitions.name(period), batch };
             report.add(files.write_part(table, part, columns.rows(), |part| columns.write(part, texts))?);
             columns.clear();
@@ -137,26 +167,19 @@ impl RatedColumns {
         self.kind.len()
     }
 
-    fn byte_len(&self) -> usize {
-        const FIXED: usize = 16 + 2 * size_of::<i64>() + 2 * size_of::<u32>();
-        let texts = self.file.byte_len() + self.customer_texts.len();
-        self.rows() * FIXED + texts + self.quantity.byte_len() + self.amount.byte_len()
-    }
-
-    fn append(&mut self, rated: Rated<'_>, usages: &[Usage], texts: &BucketTexts) -> Result<(), ArchiveError> {
-        let events = || usages.iter().map(|usage| rated.batch(usage.event));
-        self.file.push_equal(rated.input.as_bytes(), usages.len());
-        self.position.extend(usages.iter().map(|usage| rated.position(usage.event).cast_signed()));
-        self.fingerprint.extend(events().map(|(batch, i)| batch.fingerprint[i].0));
-        self.time.extend(events().map(|(batch, i)| batch.events[i].time.micros()));
-        usages.iter().for_each(|usage| self.push_bucket(usage.bucket, texts));
+    fn append(&mut self, ordered: &Ordered, usages: &[Usage], texts: &BucketTexts) -> Result<(), ArchiveError> {
+        self.file.push_equal(ordered.input.as_bytes(), usages.len());
+        self.position.extend(usages.iter().map(|usage| ordered.position[at(usage.event)]));
+        self.fingerprint.extend(usages.iter().map(|usage| ordered.fingerprint[at(usage.event)]));
+        self.time.extend(usages.iter().map(|usage| ordered.time[at(usage.event)]));
+        self.push_buckets(usages.iter().map(|usage| usage.bucket), texts);
         for usage in usages {
-            let rows = &rated.outputs[at(usage.event.shard)].rows;
+            let rows = &ordered.outputs[at(usage.shard)].rows;
             let Ok(quantity) = texts.widening(usage.bucket).widen(rows.quantity[usage.row]) else {
                 return Err(ArchiveError::QuantityTooLarge {
                     charge: texts.charge(usage.bucket).to_owned(),
-                    file: rated.input.to_owned(),
-                    position: rated.position(usage.event),
+                    file: ordered.input.to_string(),
+                    position: ordered.record(usage.event),
                 });
             };
             self.quantity.push(quantity);
@@ -165,15 +188,16 @@ impl RatedColumns {
         Ok(())
     }
 
-    fn push_bucket(&mut self, bucket: Bucket, texts: &BucketTexts) {
+    fn push_buckets(&mut self, buckets: impl Iterator<Item = Bucket> + Clone, texts: &BucketTexts) {
         let RatedColumns { customer, customers, customer_texts, kind, kinds, .. } = self;
-        customer.push(customers.key(bucket.customer, |id| push_text(customer_texts, texts.customer(id))));
-        kind.push(kinds.key(bucket.kind, |_| ()));
+        let numbers = buckets.clone().map(|bucket| bucket.customer);
+        customers.extend(customer, numbers, |id| push_text(customer_texts, texts.customer(id)));
+        kinds.extend(kind, buckets.map(|bucket| bucket.kind), |_| ());
     }
 
     fn settle(&mut self, bucket: Bucket, amount: Amount, texts: &BucketTexts) {
         self.settlements.push(self.rows());
-        self.push_bucket(bucket, texts);
+        self.push_buckets(std::iter::once(bucket), texts);
         self.quantity.push((texts.widening(bucket) != Widening::Resources).then_some(0));
         self.amount.push(Some(amount.scaled()));
     }

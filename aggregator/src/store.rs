@@ -13,7 +13,7 @@ pub trait Sink: Write + Send {
 }
 
 /// A place for files.
-pub trait Store: Send {
+pub trait Store: Send + Sync {
     /// Creates a file that does not exist yet; an existing one is an error of kind `AlreadyExists`.
     fn create(&self, path: &Path) -> io::Result<Box<dyn Sink>>;
 

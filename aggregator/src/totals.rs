@@ -4,34 +4,45 @@ use std::sync::Arc;
 
 use weir_model::catalog::Catalog;
 use weir_model::rated::{BucketTotal, CustomerPeriod};
+use weir_model::schema;
 
 use crate::buckets::{BucketTexts, BucketTime};
 use crate::catalog::Charges;
 use crate::columns::{Decimals, Hashes, Texts, write_booleans, write_deltas, write_searched};
 use crate::dictionary::{NumberDictionary, TextDictionary};
 use crate::error::ArchiveError;
-use crate::files::{Files, PartName, TableReport};
+use crate::files::{Encoded, Files, PartName, TableReport, encode_part};
 use crate::part::{Effort, Part, Presence};
 use crate::partitions::of_partition;
 use crate::table::Table;
 
 /// Totals of some customers' periods, collected apart from the archive, which writes them as one batch. Several threads may
-/// collect at the same time.
+/// collect and encode at the same time.
 pub struct Totals {
     texts: BucketTexts,
+    table: Table,
     /// By the date on which the period begins.
     periods: Vec<TotalColumns>,
 }
 
+/// Totals as their files will have them.
+pub struct EncodedTotals {
+    table: Table,
+    /// With the folder of each part.
+    parts: Vec<(String, Encoded)>,
+}
+
 impl Totals {
     /// None yet. The catalog is the archive's.
-    pub fn new(catalog: Arc<Catalog>) -> Totals {
-        Totals { texts: BucketTexts::new(Charges::new(catalog)), periods: Vec::new() }
+    pub fn new(catalog: Arc<Catalog>) -> Result<Totals, ArchiveError> {
+        let encode = |source| ArchiveError::Encode { path: schema::TOTALS.into(), source };
+        let table = Table::totals(&catalog).map_err(encode)?;
+        Ok(Totals { texts: BucketTexts::new(Charges::new(catalog)), table, periods: Vec::new() })
     }
 
     /// Takes the totals of the next customer and period.
     pub fn push(&mut self, totals: &CustomerPeriod) -> Result<(), ArchiveError> {
-        let Totals { texts, periods } = self;
+        let Totals { texts, periods, .. } = self;
         let columns = of_partition(periods, texts.partitions.of(totals.period.start));
         let customer = columns.customer(&totals.customer);
         for segment in &totals.segments {
@@ -43,13 +54,23 @@ impl Totals {
         Ok(())
     }
 
-    /// Writes them, one part for each period start with rows.
-    pub(crate) fn write(self, files: &mut Files, (table, batch): (&Table, u32)) -> Result<TableReport, ArchiveError> {
-        let Totals { texts, periods } = self;
-        let mut report = TableReport::default();
+    /// Encodes them, one part for each period start with rows.
+    pub fn encode(self) -> Result<EncodedTotals, ArchiveError> {
+        let Totals { texts, table, periods } = self;
+        let mut parts = Vec::new();
         for (period, mut columns) in (0..).zip(periods).filter(|(_, columns)| columns.rows() > 0) {
-            let part = PartName { partition: texts.partitions.name(period), batch };
-            report.add(files.write_part(table, part, columns.rows(), |part| columns.write(part, &texts))?);
+            let encoded = encode_part(&table, columns.rows(), |part| columns.write(part, &texts))?;
+            parts.push((texts.partitions.name(period).to_owned(), encoded));
+        }
+        Ok(EncodedTotals { table, parts })
+    }
+}
+
+impl EncodedTotals {
+    pub(crate) fn write(self, files: &Files, batch: u32) -> Result<TableReport, ArchiveError> {
+        let mut report = TableReport::default();
+        for (partition, part) in &self.parts {
+            report.add(files.write_encoded(&self.table, PartName { partition, batch }, part)?);
         }
         Ok(report)
     }

@@ -217,8 +217,9 @@ impl<'a> Rule<'a> {
             (Measured::ByVersion(parts), Leaf::Cumulative(first)) => {
                 let mut exact = Exact::zero(1).add_amount(first.at_zero())?;
                 for step in self.steps(parts)? {
-                    exact = exact.plus(step.price.exact(step.after)?)?;
-                    exact = exact.plus(step.price.exact(step.before)?.negated()?)?;
+                    // What a version adds comes first: what went before it cancels out over its own denominator.
+                    let added = step.price.exact(step.after)?.plus(step.price.exact(step.before)?.negated()?)?;
+                    exact = exact.plus(added)?;
                 }
                 exact
             }

@@ -16,7 +16,7 @@ use crate::verdict::Verdict;
 pub use opened::{BucketNames, BucketNumbers, OpenedBucket, OpenedCombo, OpenedStretch, Openings};
 
 /// What applying one [`EventBatch`](crate::event::EventBatch) did.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ShardOutput {
     /// One for each event of the batch.
     pub verdicts: Vec<Verdict>,
@@ -43,7 +43,7 @@ impl ShardOutput {
 }
 
 /// Rated usage as columns of equal length, in log order.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct RatedRows {
     /// The event's index in its batch.
     pub event: Vec<u32>,

@@ -105,12 +105,7 @@ fn main() {
     measure("in memory", IdentitySettings::in_memory(), count);
     for mib in [32, 8] {
         let memory_bytes = (mib << 20) / if benchmark { 1 } else { 32 };
-        let settings = IdentitySettings {
-            memory_bytes,
-            identities_max: u64::MAX,
-            place: (0, 1),
-            store: Box::<MemoryDisk>::default(),
-        };
+        let settings = IdentitySettings { memory_bytes, identities_max: u64::MAX, store: Box::<MemoryDisk>::default() };
         measure(&format!("{memory_bytes} bytes of memory"), settings, count);
     }
 }

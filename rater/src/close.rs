@@ -84,7 +84,7 @@ impl<'a> Close<'a> {
     }
 
     /// The catalog that everything was rated under.
-    pub fn catalog(&self) -> &Catalog {
+    pub fn catalog(&self) -> &Arc<Catalog> {
         self.plan.catalog()
     }
 

@@ -61,9 +61,9 @@ impl Counters {
         *counter = counter.saturating_add(1);
     }
 
-    /// Counts a usage that its charge refused.
-    pub(crate) fn count_late_refused(&mut self) {
-        self.late_refused_usages = self.late_refused_usages.saturating_add(1);
+    /// Counts usages that their charge refused.
+    pub(crate) fn count_late_refused(&mut self, usages: u64) {
+        self.late_refused_usages = self.late_refused_usages.saturating_add(usages);
     }
 
     /// Counts a rated row.
@@ -74,9 +74,19 @@ impl Counters {
 
     /// Counts a usage without a price.
     pub(crate) fn count_unpriced(&mut self, reason: UnpricedReason, meter: Option<MeterIdx>, value: Quantity) {
+        self.add_unpriced(reason, meter, (1, value));
+    }
+
+    /// Counts usages without a price, which come to a quantity together.
+    pub(crate) fn add_unpriced(
+        &mut self,
+        reason: UnpricedReason,
+        meter: Option<MeterIdx>,
+        (count, value): (u64, Quantity),
+    ) {
         let first = UnpricedUsage { count: 0, quantity: Some(Quantity::ZERO) };
         let usage = self.unpriced_usage.entry((reason, meter)).or_insert(first);
-        usage.count = usage.count.saturating_add(1);
+        usage.count = usage.count.saturating_add(count);
         usage.quantity = usage.quantity.and_then(|sum| sum.checked_add(value).ok());
     }
 

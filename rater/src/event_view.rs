@@ -30,10 +30,11 @@ pub struct Usage {
 }
 
 /// One event of a batch.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct EventView<'a> {
     /// What the batch's spans point into.
     pub text: &'a [u8],
+    /// The batch.
     pub batch: &'a EventBatch,
     /// The event's index.
     pub i: usize,
@@ -45,26 +46,37 @@ impl<'a> EventView<'a> {
     }
 
     /// The number in a slot.
-    pub fn value(&self, slot: u16) -> Option<i128> {
+    pub(crate) fn value(&self, slot: u16) -> Option<i128> {
         let first = at(self.event()?.first_value);
         self.batch.values.get(first.saturating_add(usize::from(slot)))?.get()
     }
 
     /// The text in a slot.
-    pub fn text(&self, slot: u16) -> Option<&'a str> {
+    pub(crate) fn text(&self, slot: u16) -> Option<&'a str> {
         let first = at(self.event()?.first_text);
         let span = self.batch.texts.get(first.saturating_add(usize::from(slot)))?;
         (!span.is_absent()).then(|| std::str::from_utf8(span.of(self.text)).expect("decoded text is UTF-8"))
     }
 
+    /// Appends the texts in some slots, so that different ones differ.
+    pub(crate) fn push_texts(&self, slots: &[u16], bytes: &mut Vec<u8>) {
+        for slot in slots {
+            // Lengths go first, so that values cannot run together; an absent value has a length that none has.
+            let value = self.text(*slot);
+            let len = value.map_or(u32::MAX, |value| u32::try_from(value.len()).unwrap_or(u32::MAX));
+            bytes.extend_from_slice(&len.to_le_bytes());
+            bytes.extend_from_slice(value.unwrap_or_default().as_bytes());
+        }
+    }
+
     /// When it happened.
-    pub fn time(&self) -> Instant {
+    pub(crate) fn time(&self) -> Instant {
         self.event().map(|event| event.time).unwrap_or_default()
     }
 
     /// The event's value at a plain charge. `None`: the charge does not select it.
     #[inline]
-    pub fn plain_value(&self, plain: Plain) -> Option<Quantity> {
+    pub(crate) fn plain_value(&self, plain: Plain) -> Option<Quantity> {
         match plain.value {
             Some(slot) => self.value(slot).map(Quantity::from_scaled),
             None => Some(plain.one),
@@ -72,12 +84,13 @@ impl<'a> EventView<'a> {
     }
 
     /// The first meter of a charge that selects this event, and the event's value there. `None`: no meter does.
-    pub fn observe<'c>(&self, compiled: &'c CompiledCharge) -> Option<(&'c Resource, Quantity)> {
+    pub(crate) fn observe<'c>(&self, compiled: &'c CompiledCharge) -> Option<(&'c Resource, Quantity)> {
         let event_type = self.event_type();
         compiled.resources.iter().find_map(|resource| Some((resource, self.observe_at(resource, event_type)?)))
     }
 
-    fn event_type(&self) -> TypeIdx {
+    /// Its type.
+    pub fn event_type(&self) -> TypeIdx {
         self.event().map_or(TypeIdx::UNKNOWN, |event| event.event_type)
     }
 
@@ -96,12 +109,12 @@ impl<'a> EventView<'a> {
     }
 
     /// Whether the event brings an amount of its own.
-    pub fn brings_own(&self, resource: &Resource) -> bool {
+    pub(crate) fn brings_own(&self, resource: &Resource) -> bool {
         resource.own.is_some_and(|slot| self.value(slot).is_some())
     }
 
     /// What the event brings to each meter of a charge.
-    pub fn observations(&self, compiled: &CompiledCharge, key: &HashKey) -> Vec<Option<Observation<'a>>> {
+    pub(crate) fn observations(&self, compiled: &CompiledCharge, key: &HashKey) -> Vec<Option<Observation<'a>>> {
         let event_type = self.event_type();
         let observe = |resource: &Resource| {
             let value = self.observe_at(resource, event_type)?;
@@ -111,7 +124,7 @@ impl<'a> EventView<'a> {
     }
 
     /// What the event brings to one meter, at which it has this value.
-    pub fn observation(&self, resource: &Resource, value: Quantity, key: &HashKey) -> Observation<'a> {
+    pub(crate) fn observation(&self, resource: &Resource, value: Quantity, key: &HashKey) -> Observation<'a> {
         let said = self.batch.attributes.get(self.i);
         let text = |of: fn(&Attributes) -> Span| said.map_or(&[][..], |said| of(said).of(self.text));
         let distinct = resource.distinct.and_then(|slot| self.text(slot)).map_or(0, |text| key.text(text.as_bytes()));
@@ -130,7 +143,7 @@ impl<'a> EventView<'a> {
     }
 
     /// The hash that the event adds to its bucket's digest.
-    pub fn digest(&self) -> Digest {
+    pub(crate) fn digest(&self) -> Digest {
         let columns = self.batch.fingerprint.get(self.i).zip(self.batch.payload.get(self.i));
         columns.map_or(Digest::default(), |(fingerprint, payload)| Digest::of_event(*fingerprint, *payload))
     }

@@ -1,7 +1,7 @@
 //! Exact dedup (L2): which identities a shard has seen in the last 35 to 42 days of log time, within a budget of memory.
 //!
-//! The newest identities are a table in memory. When it would outgrow the budget it is written as a sorted run, of which a
-//! filter stays in memory; runs are merged, so that they stay few. Every seven days of log time the generation is sealed and the sixth
+//! The newest identities are a table in memory. When it would outgrow the budget it is written as a sorted run, one range of hashes after
+//! the other, of which filters stay in memory; runs are merged, so that they stay few. Every seven days of log time the generation is sealed and the sixth
 //! before it is forgotten. Owns: budget, generations, verdicts on identities. Does not own: where runs are stored (the caller gives a
 //! [`RunStore`]). Whatever the disk does, a verdict is right or an error.
 #![expect(
@@ -10,10 +10,12 @@
 )]
 
 mod disk;
+mod entries;
 mod error;
 mod filter;
 mod merge;
 mod run;
+mod slots;
 mod store;
 mod table;
 #[cfg(test)]
@@ -29,10 +31,15 @@ pub use store::{NoStore, RunStore};
 pub use table::Admission;
 use table::Table;
 
-use crate::prefetch::AHEAD;
-
 /// A generation's span of log time, in microseconds: a week.
 const GENERATION_US: i64 = 7 * 24 * 3_600_000_000;
+/// Budget for each range of hashes, as a power of two, and how many ranges there are at most: a range is spilled at once, and merged at once.
+const RANGE_BITS: u32 = 20;
+const RANGES_MAX: u64 = 32;
+/// Identities of a range on average, below which spilling them is no help.
+const RANGE_LEN_MIN: usize = 256;
+/// Identities whose memory is asked for together.
+const BLOCK: usize = 32;
 /// Sealed generations that are remembered.
 const SEALED_MAX: usize = 5;
 /// The most that one step of log time counts, in microseconds: an hour.
@@ -45,8 +52,6 @@ pub struct IdentitySettings {
     pub memory_bytes: u64,
     /// Identities within the window; beyond it nothing is admitted.
     pub identities_max: u64,
-    /// Which of how many shards this is: their first spills are spread, so that later ones do not fall together either.
-    pub place: (u16, u16),
     /// Where runs go.
     pub store: Box<dyn RunStore>,
 }
@@ -54,7 +59,7 @@ pub struct IdentitySettings {
 impl IdentitySettings {
     /// Everything stays in memory, and there is no end to it.
     pub fn in_memory() -> IdentitySettings {
-        IdentitySettings { memory_bytes: u64::MAX, identities_max: u64::MAX, place: (0, 1), store: Box::new(NoStore) }
+        IdentitySettings { memory_bytes: u64::MAX, identities_max: u64::MAX, store: Box::new(NoStore) }
     }
 }
 
@@ -79,9 +84,8 @@ pub struct Identities {
     memory_bytes: u64,
     memory_bytes_max: u64,
     identities_max: u64,
-    place: (u16, u16),
-    /// How many identities the table is left to hold.
-    table_max: usize,
+    /// The range that is spilled next.
+    next_range: usize,
     /// Identities on disk.
     on_disk: u64,
     /// Whether an error left it unknown what is known.
@@ -101,18 +105,18 @@ pub struct Clock {
 impl Identities {
     /// None yet.
     pub fn new(settings: IdentitySettings) -> Identities {
-        let IdentitySettings { memory_bytes, identities_max, place, store } = settings;
-        // Five sixteenths are for what the allocator loses between pieces that come and go: 42 % of what it is asked for, measured.
-        let memory_bytes = memory_bytes - (memory_bytes >> 2) - (memory_bytes >> 4);
+        let IdentitySettings { memory_bytes, identities_max, store } = settings;
+        let memory_bytes = memory_bytes - allocator_bytes(memory_bytes);
+        let range_bits = (memory_bytes >> RANGE_BITS).clamp(1, RANGES_MAX).ilog2();
+        let ample_bytes = usize::try_from(memory_bytes >> 2).unwrap_or(usize::MAX);
         Identities {
-            table: Table::with_capacity(0),
-            disk: Disk::new(store, memory_bytes),
+            table: Table::new(range_bits, ample_bytes),
+            disk: Disk::new(store, memory_bytes, range_bits),
             clock: Clock::default(),
             memory_bytes,
             memory_bytes_max: 0,
             identities_max,
-            place,
-            table_max: usize::MAX,
+            next_range: 0,
             on_disk: 0,
             failed: false,
         }
@@ -142,7 +146,7 @@ impl Identities {
         payloads: &[PayloadDigest],
         mut verdict: impl FnMut(Admission),
     ) -> Result<(), IdentitiesError> {
-        let is_plain = self.disk.is_empty() && !self.failed && self.room() >= fingerprints.len();
+        let is_plain = self.disk.is_empty() && !self.failed && self.has_room(fingerprints.len());
         if is_plain && self.len() + count(fingerprints.len()) <= self.identities_max {
             admit_to_table(&mut self.table, fingerprints, payloads, &mut verdict);
             return Ok(());
@@ -221,10 +225,10 @@ impl Identities {
         verdict: &mut impl FnMut(Admission),
     ) -> Result<(), IdentitiesError> {
         while !fingerprints.is_empty() {
-            if self.room() == 0 {
+            let events = fingerprints.len().min(LOOKUP_EVENTS);
+            while !self.has_room(events) {
                 self.make_room()?;
             }
-            let events = fingerprints.len().min(LOOKUP_EVENTS).min(self.room());
             let (now, later) = fingerprints.split_at(events);
             let (payloads_now, payloads_later) = payloads.split_at(events);
             if self.disk.is_empty() {
@@ -243,74 +247,57 @@ impl Identities {
         Ok(())
     }
 
-    /// Lets the table grow, or spills it.
+    /// Whether the table can take so many more, and still be spilled.
+    fn has_room(&self, events: usize) -> bool {
+        let table = count(self.table.bytes_after(events));
+        let spill = self.disk.bytes_to_spill(self.table.range_len_max());
+        table.saturating_add(self.disk.bytes()).saturating_add(spill) <= self.memory_bytes
+    }
+
+    /// Spills a range of the table.
     fn make_room(&mut self) -> Result<(), IdentitiesError> {
-        if !self.may_grow() {
-            return self.spill();
+        if self.table.len() < self.table.ranges() * RANGE_LEN_MIN {
+            let before = self.table.bytes();
+            self.table.shrink();
+            if self.table.bytes() == before {
+                return Err(IdentitiesError::OverBudget { identities: self.len(), memory_bytes: self.memory_bytes });
+            }
+            return Ok(());
         }
-        self.note_memory(count(self.table.bytes_to_grow()));
-        self.table.grow();
-        if self.disk.is_empty() && !self.may_grow() {
-            // It is half full now.
-            let (place, places) = self.place;
-            let half = self.table.capacity() >> 1;
-            let part = half.saturating_mul(usize::from(place) + 1).checked_div(usize::from(places)).unwrap_or(half);
-            self.table_max = half + part;
-        }
-        Ok(())
-    }
-
-    fn may_grow(&self) -> bool {
-        let grown = self.table.capacity().saturating_mul(2);
-        let larger = count(self.table.bytes_to_grow()).saturating_add(self.disk.bytes_to_spill(grown));
-        self.bytes().saturating_add(larger) <= self.memory_bytes
-    }
-
-    /// How many identities the table can take before it must grow or be spilled.
-    fn room(&self) -> usize {
-        self.table.room().min(self.table_max.saturating_sub(self.table.len()))
-    }
-
-    fn spill(&mut self) -> Result<(), IdentitiesError> {
-        let spilled = count(self.table.len());
-        self.note_memory(self.disk.bytes_to_spill(0));
-        self.disk.spill(&mut self.table)?;
-        self.on_disk += spilled;
-        self.table_max = usize::MAX;
-        // A merge may take the table's memory, but for an eighth.
-        let left = self.memory_bytes.saturating_sub(self.disk.bytes());
-        self.disk.begin_merge(left.saturating_sub(self.memory_bytes >> 3))?;
-        let capacity = self.fitting_capacity()?;
-        if capacity != self.table.capacity() {
-            // The old one is given back before the new one is taken.
-            self.table = Table::with_capacity(0);
-            self.table = Table::with_capacity(capacity);
+        self.spill_next()?;
+        if self.next_range == 0 {
+            let left = self.memory_bytes.saturating_sub(self.bytes());
+            self.disk.begin_merge(left)?;
         }
         self.note_memory(0);
         Ok(())
     }
 
-    /// The greatest table that leaves room for its own spilling.
-    fn fitting_capacity(&self) -> Result<usize, IdentitiesError> {
-        let held = self.disk.bytes();
-        let fits = |capacity: usize| {
-            let table = count(Table::bytes_for(capacity));
-            held.saturating_add(table).saturating_add(self.disk.bytes_to_spill(capacity)) <= self.memory_bytes
-        };
-        let mut capacity = self.table.capacity().saturating_mul(2);
-        while !fits(capacity) {
-            let smaller = capacity >> 1;
-            if Table::bytes_for(smaller) == Table::bytes_for(capacity) {
-                return Err(IdentitiesError::OverBudget { identities: self.len(), memory_bytes: self.memory_bytes });
-            }
-            capacity = smaller;
+    fn spill_next(&mut self) -> Result<(), IdentitiesError> {
+        let spilled = self.table.range_len(self.next_range);
+        self.note_memory(self.disk.bytes_to_spill(spilled));
+        self.disk.spill(&mut self.table, self.next_range)?;
+        self.on_disk += count(spilled);
+        self.next_range += 1;
+        if self.next_range == self.table.ranges() {
+            self.end_spill()?;
         }
-        Ok(capacity)
+        Ok(())
+    }
+
+    /// The next run begins with the first range again.
+    fn end_spill(&mut self) -> Result<(), IdentitiesError> {
+        self.next_range = 0;
+        self.disk.end_spill()
     }
 
     /// The current generation is complete.
     fn seal(&mut self) -> Result<(), IdentitiesError> {
-        self.spill()?;
+        self.end_spill()?;
+        while self.table.len() > 0 {
+            self.spill_next()?;
+        }
+        self.end_spill()?;
         self.disk.seal();
         if self.disk.generations().len() > SEALED_MAX + 1 {
             self.on_disk -= self.disk.expire()?;
@@ -320,7 +307,7 @@ impl Identities {
     }
 
     fn bytes(&self) -> u64 {
-        count(Table::bytes_for(self.table.capacity())) + self.disk.bytes()
+        count(self.table.bytes()) + self.disk.bytes()
     }
 
     /// Memory is at its greatest with `beside` more for a moment.
@@ -343,6 +330,12 @@ impl Clock {
     }
 }
 
+/// What the allocator loses between pieces that come and go: five sixteenths of a small budget. Large pieces are pages of their own, so that
+/// it is no more than 3 MiB of a large one, and a little.
+fn allocator_bytes(memory_bytes: u64) -> u64 {
+    (memory_bytes >> 6) + ((memory_bytes >> 6) * 19).min(3 << 20)
+}
+
 /// Admits where there is only the table, which has room for all.
 fn admit_to_table(
     table: &mut Table,
@@ -350,13 +343,7 @@ fn admit_to_table(
     payloads: &[PayloadDigest],
     verdict: &mut impl FnMut(Admission),
 ) {
-    let mut ahead = prefetch(table, fingerprints);
-    for (fingerprint, payload) in fingerprints.iter().zip(payloads) {
-        if let Some(next) = ahead.next() {
-            table.prefetch(*next);
-        }
-        verdict(table.admit(*fingerprint, *payload));
-    }
+    in_blocks(table, fingerprints, payloads, |table, fingerprint, payload| verdict(table.admit(fingerprint, payload)));
 }
 
 /// Admits where some identities were found on disk.
@@ -367,24 +354,35 @@ fn admit_beside(
     verdict: &mut impl FnMut(Admission),
 ) {
     let mut found = found.iter().copied().peekable();
-    let mut ahead = prefetch(table, fingerprints);
-    for (event, (fingerprint, payload)) in (0_u32..).zip(fingerprints.iter().zip(payloads)) {
-        if let Some(next) = ahead.next() {
-            table.prefetch(*next);
-        }
-        verdict(match found.next_if(|(at, _)| *at == event) {
-            None => table.admit(*fingerprint, *payload),
-            Some((_, first)) if first == *payload => Admission::Duplicate,
+    let mut events = 0_u32..;
+    in_blocks(table, fingerprints, payloads, |table, fingerprint, payload| {
+        let event = events.next();
+        verdict(match found.next_if(|(at, _)| Some(*at) == event) {
+            None => table.admit(fingerprint, payload),
+            Some((_, first)) if first == payload => Admission::Duplicate,
             Some(_) => Admission::Conflict,
         });
-    }
+    });
 }
 
-/// Prefetches for the first events; those whose turn comes next.
-fn prefetch<'f>(table: &Table, fingerprints: &'f [Fingerprint]) -> std::slice::Iter<'f, Fingerprint> {
-    let (first, next) = fingerprints.split_at_checked(AHEAD).unwrap_or((fingerprints, &[]));
-    first.iter().for_each(|fingerprint| table.prefetch(*fingerprint));
-    next.iter()
+/// Calls `admit` for each identity, after the memory of a whole block was asked for. To ask is a short loop of its own: a page whose
+/// address is not at hand holds up what comes after it, so that between long stretches of work hardly two are looked up at a time.
+fn in_blocks(
+    table: &mut Table,
+    fingerprints: &[Fingerprint],
+    payloads: &[PayloadDigest],
+    mut admit: impl FnMut(&mut Table, Fingerprint, PayloadDigest),
+) {
+    fingerprints.iter().take(BLOCK).for_each(|fingerprint| table.prefetch(*fingerprint));
+    let mut blocks = fingerprints.chunks(BLOCK).zip(payloads.chunks(BLOCK)).peekable();
+    while let Some((block, digests)) = blocks.next() {
+        if let Some((later, _)) = blocks.peek() {
+            later.iter().for_each(|fingerprint| table.prefetch(*fingerprint));
+        }
+        for (fingerprint, payload) in block.iter().zip(digests) {
+            admit(table, *fingerprint, *payload);
+        }
+    }
 }
 
 fn count(count: usize) -> u64 {

@@ -8,9 +8,7 @@
 //! copies the slots in order, from front to back.
 #![expect(clippy::arithmetic_side_effects, reason = "slot positions, masked; no money here")]
 
-use std::cmp::Ordering;
-
-use crate::prefetch::{AHEAD, prefetch};
+use crate::prefetch::prefetch;
 
 /// No number is `u32::MAX`, so no entry looks like this. Ones, not zeros: pages of zeros are shared until they are written,
 /// and a page that is probed before it is written costs an interrupt on every core when it stops being shared.
@@ -34,18 +32,7 @@ impl Index {
         Index::with_slots(SLOTS_MIN)
     }
 
-    /// Takes `len` numbers without growing.
-    pub fn with_capacity(len: usize) -> Index {
-        Index::with_slots(slots_for(len))
-    }
-
-    /// Bytes of an index that takes `len` numbers without growing.
-    pub fn bytes_for(len: usize) -> usize {
-        slots_for(len).saturating_mul(size_of::<u64>())
-    }
-
-    /// How many numbers it takes without growing.
-    pub fn capacity(&self) -> usize {
+    fn capacity(&self) -> usize {
         capacity_of(self.slots.len())
     }
 
@@ -83,44 +70,6 @@ impl Index {
         self.link((tag(hash) << 32) | u64::from(number));
     }
 
-    /// Calls `visit` for the entry of every number, in the order of entries, and forgets the numbers; the memory is kept. Entries
-    /// begin with their hash, so slots are in order but for what collided, and putting them in order costs what entering them cost.
-    /// `prefetch` starts to bring an entry into the cache: they are read in the order of their hashes.
-    pub fn drain<T: Ord, E>(
-        &mut self,
-        entry: impl Fn(u32) -> T,
-        prefetch: impl Fn(u32),
-        visit: &mut impl FnMut(T) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut end = 0;
-        for at in 0..self.slots.len() {
-            let Some(slot) = self.slots.get(at).copied().filter(|slot| *slot != EMPTY) else { continue };
-            let is_behind = |before: &u64| match tag_in(*before).cmp(&tag_in(slot)) {
-                Ordering::Equal => entry(number_in(*before)) > entry(number_in(slot)),
-                order => order == Ordering::Greater,
-            };
-            let mut place = end;
-            while place > 0 && self.slots.get(place - 1).is_some_and(is_behind) {
-                self.slots.swap(place - 1, place);
-                place -= 1;
-            }
-            if let Some(free) = self.slots.get_mut(place) {
-                *free = slot;
-            }
-            end += 1;
-        }
-        let mut ahead = self.slots.iter().take(end).skip(AHEAD);
-        let visited = self.slots.iter().take(end).try_for_each(|slot| {
-            if let Some(later) = ahead.next() {
-                prefetch(number_in(*later));
-            }
-            visit(entry(number_in(*slot)))
-        });
-        self.slots.fill(EMPTY);
-        self.len = 0;
-        visited
-    }
-
     /// Doubles its room.
     #[cold]
     pub fn grow(&mut self) {
@@ -147,15 +96,6 @@ impl Index {
     }
 }
 
-/// The least number of slots that takes `len` numbers.
-fn slots_for(len: usize) -> usize {
-    let mut slots = SLOTS_MIN;
-    while capacity_of(slots) < len {
-        slots = slots.saturating_mul(2);
-    }
-    slots
-}
-
 fn capacity_of(slots: usize) -> usize {
     // Rounded down, so that twice as many fit into twice the slots.
     (slots * FULL.0).checked_div(FULL.1).unwrap_or(0)
@@ -164,10 +104,6 @@ fn capacity_of(slots: usize) -> usize {
 #[inline]
 fn tag(hash: u64) -> u64 {
     hash >> 32
-}
-
-fn tag_in(slot: u64) -> u64 {
-    slot >> 32
 }
 
 #[inline]

@@ -22,16 +22,20 @@ pub mod identities;
 mod index;
 mod plan;
 mod pool;
-mod prefetch;
+pub mod prefetch;
 mod series;
 mod shard;
 mod snapshot;
 mod subjects;
+mod sums;
 
 pub use counters::{Counters, UnpricedUsage};
+pub use event_view::EventView;
 pub use plan::{PlanError, RatingPlan};
-pub use shard::{Known, KnownBucket, ResumeError, Rows, Shard};
+pub use shard::{Known, KnownBucket, KnownSum, KnownSums, ResumeError, Rows, Shard};
 pub use snapshot::SnapshotError;
+pub use subjects::{Spot, Subjects};
+pub use sums::{Sum, SumKey, Sums};
 
 /// A position in one of the shard's own lists. They count in 32 bits; `usize` is at least as wide wherever this runs.
 fn at(index: u32) -> usize {

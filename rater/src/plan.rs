@@ -11,9 +11,11 @@ use std::sync::Arc;
 
 use weir_model::catalog::{Catalog, Charge, ChargeIdx, CustomerIdx, Plan, PlanIdx, TypeIdx};
 use weir_model::hash::{HashKey, RouteHash};
+use weir_model::number::Quantity;
 use weir_model::verdict::UnpricedReason;
 
 use crate::buckets::CHARGES_MAX;
+use crate::event_view::EventView;
 
 /// The catalog compiled for rating; shared by all shards.
 #[derive(Debug)]
@@ -130,7 +132,7 @@ impl RatingPlan {
     }
 
     /// The same plan without the usage of some charges: what is known of it comes by
-    /// [`Shard::resume_bucket`](crate::Shard::resume_bucket).
+    /// [`Shard::resume_buckets`](crate::Shard::resume_buckets).
     #[must_use]
     pub fn without(mut self, known: impl Fn(ChargeIdx) -> bool) -> RatingPlan {
         self.routes.iter_mut().flatten().for_each(|route| route.retain(|charge| !known(*charge)));
@@ -141,6 +143,27 @@ impl RatingPlan {
     pub fn sums(&self, charge: ChargeIdx) -> bool {
         let (compiled, _) = self.charge(charge);
         compiled.is_deferred && compiled.is_plain()
+    }
+
+    /// Whether it is all the same when in a part of a period the usage of such a charge happened: it may come as one sum, by
+    /// [`Shard::resume_sums`](crate::Shard::resume_sums).
+    pub fn folds(&self, charge: ChargeIdx) -> bool {
+        self.sums(charge) && !self.charge(charge).0.has_schedule
+    }
+
+    /// The charges of a plan that select an event, with its value there. Groups, cells and late usage are not looked at.
+    pub fn usages<'p>(
+        &'p self,
+        plan: PlanIdx,
+        event: EventView<'p>,
+    ) -> impl Iterator<Item = (ChargeIdx, Quantity)> + use<'p> {
+        let route = self.route(plan, event.event_type());
+        route.iter().filter_map(move |index| Some((*index, event.observe(self.charge(*index).0)?.1)))
+    }
+
+    /// Appends the texts of an event that choose group and cell at a charge, so that different ones differ.
+    pub fn push_choice(&self, charge: ChargeIdx, event: &EventView<'_>, bytes: &mut Vec<u8>) {
+        event.push_texts(&self.charge(charge).0.combo_slots, bytes);
     }
 
     /// The charges of a plan that owe P(0) without usage.

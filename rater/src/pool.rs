@@ -21,17 +21,6 @@ impl<T, const BITS: u32> Pool<T, BITS> {
         Pool { segments: Vec::new(), len: 0 }
     }
 
-    /// Bytes of `len` entries.
-    pub const fn bytes_for(len: usize) -> usize {
-        len.next_multiple_of(Self::SEGMENT_LEN).saturating_mul(size_of::<T>())
-    }
-
-    /// Forgets the entries and keeps the memory.
-    pub fn clear(&mut self) {
-        self.segments.iter_mut().for_each(Vec::clear);
-        self.len = 0;
-    }
-
     /// Number of entries.
     pub fn len(&self) -> usize {
         self.len
@@ -102,9 +91,5 @@ mod tests {
         }
         let expected: Vec<u64> = (0..u64::from(count)).map(|number| number * 7 + 1).collect();
         assert!(pool.iter().eq(&expected));
-        pool.clear();
-        assert_eq!((pool.len(), pool.get(0), pool.iter().count()), (0, None, 0));
-        pool.push(1);
-        assert_eq!((pool.len(), pool.get(0), pool.iter().count()), (1, Some(&1), 1));
     }
 }

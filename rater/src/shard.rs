@@ -8,7 +8,7 @@ mod collect;
 mod rate;
 mod resume;
 
-pub use resume::{Known, KnownBucket, ResumeError};
+pub use resume::{Known, KnownBucket, KnownSum, KnownSums, ResumeError};
 
 use std::sync::Arc;
 

@@ -11,6 +11,7 @@ use weir_model::verdict::UnpricedReason;
 use crate::index::Index;
 use crate::plan::{Owner, Partial, RatingPlan};
 use crate::pool::Pool;
+use crate::prefetch::AHEAD;
 use crate::{at, next_index};
 
 /// Stands for "none" among numbers of customers and stretches.
@@ -86,6 +87,17 @@ pub struct Place {
     pub partial: Partial,
 }
 
+/// Where a subject's events of a time belong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spot {
+    /// The stretch.
+    pub stretch: u32,
+    /// The plan.
+    pub plan: PlanIdx,
+    /// The time.
+    pub active: Period,
+}
+
 /// Who belongs to whom, in one shard.
 #[derive(Debug)]
 pub struct Subjects {
@@ -133,8 +145,48 @@ impl Subjects {
         known.unwrap_or_else(|| self.enter(plan, hash, text()))
     }
 
+    /// Enters many subjects, each by hash and text; `visit` gets the number of each one, in order, and where its events around `time`
+    /// belong, if it has a plan then.
+    pub fn enter_all(
+        &mut self,
+        plan: &RatingPlan,
+        (subjects, time): (&[(RouteHash, &str)], Instant),
+        mut visit: impl FnMut(u32, Option<Spot>),
+    ) {
+        subjects.iter().take(2 * AHEAD).for_each(|(hash, _)| self.prefetch_slot(*hash));
+        subjects.iter().take(AHEAD).for_each(|(hash, _)| self.prefetch_subject(*hash));
+        let mut slots_ahead = subjects.iter().skip(2 * AHEAD);
+        let mut subjects_ahead = subjects.iter().skip(AHEAD);
+        for (hash, text) in subjects {
+            if let Some((next, _)) = slots_ahead.next() {
+                self.prefetch_slot(*next);
+            }
+            if let Some((next, _)) = subjects_ahead.next() {
+                self.prefetch_subject(*next);
+            }
+            let number = self.intern(plan, *hash, || text);
+            visit(number, self.spot(plan, number, time).ok());
+        }
+    }
+
+    /// Where the events of `subject` around `time` belong. Fails if it has no plan then.
+    pub fn spot(&mut self, plan: &RatingPlan, subject: u32, time: Instant) -> Result<Spot, UnpricedReason> {
+        let Place { stretch, plan, .. } = self.place(plan, subject, time)?;
+        let active = self.subjects.get(subject).expect("just found").active;
+        Ok(Spot { stretch, plan, active })
+    }
+
+    /// A subject whose stretch this is, and the stretch's first instant.
+    pub fn subject_of<'s>(&'s self, plan: &'s RatingPlan, stretch: u32) -> (&'s str, Instant) {
+        let stretch = self.stretches.get(at(stretch)).expect("stretch numbers come from this table");
+        let customer = self.customers.get(at(stretch.customer)).expect("stretches have a customer");
+        let declared = customer.declared.and_then(|declared| plan.catalog().customers.get(declared.at()));
+        let subject = declared.and_then(|declared| declared.subjects.first());
+        (subject.map_or_else(|| self.name(customer), String::as_str), stretch.active.start)
+    }
+
     /// Where an event of `subject` at `time` belongs.
-    pub fn place(&mut self, plan: &RatingPlan, subject: u32, time: Instant) -> Result<Place, UnpricedReason> {
+    pub(crate) fn place(&mut self, plan: &RatingPlan, subject: u32, time: Instant) -> Result<Place, UnpricedReason> {
         let known = *self.subjects.get(subject).expect("subject numbers come from this table");
         if known.stretch != NONE && known.active.contains(time) {
             let Subject { stretch, period_end, plan, partial, .. } = known;

@@ -49,7 +49,6 @@ impl IdentityFolder {
         IdentitySettings {
             memory_bytes: memory_bytes / u64::from(shards.max(1)),
             identities_max: u64::MAX,
-            place: (shard, shards),
             store: Box::new(store),
         }
     }

@@ -197,10 +197,15 @@ impl Run<'_> {
         }
         report.closes = self.closes.iter().map(ToString::to_string).collect();
         report.closes_after = self.closes_after;
-        summary::fill(&mut report, &close, (&self.shards, self.spread.threads))?;
-        if let Some(output) = &mut self.output {
-            output.close(&sealed, &close)?;
-        }
+        let sums = match &mut self.output {
+            Some(output) => {
+                output.close(&sealed, &close)?;
+                let periods = pieces::periods(&close, &self.shards, self.spread.threads)?;
+                output.write_totals(&close, (&periods, self.spread.threads))?
+            }
+            None => summary::of(&close, (&self.shards, self.spread.threads))?,
+        };
+        sums.fill(&mut report);
         let several = self.closes.len() > 1;
         if self.documents.are_kept() || several {
             self.documents.close(&close, Remember::Nothing, report.invoices)?;
@@ -211,11 +216,7 @@ impl Run<'_> {
         }
         self.identities.remove()?;
         match self.output {
-            Some(mut output) => {
-                let periods = pieces::periods(&close, &self.shards, self.spread.threads)?;
-                output.write_totals(catalog, (&periods, self.spread.threads))?;
-                output.publish(&mut report, stopwatch)?;
-            }
+            Some(output) => output.publish(&mut report, stopwatch)?,
             None => output::stamp(&mut report, stopwatch),
         }
         Ok(Outcome { report, documents })

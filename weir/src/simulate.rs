@@ -5,11 +5,19 @@
 
 mod archive;
 mod comparison;
+mod contents;
 mod engine;
 mod events;
+mod fold;
 mod html;
+mod lanes;
 mod method;
 mod page;
+mod parties;
+mod rows;
+mod scope;
+#[cfg(test)]
+mod tests;
 mod totals;
 
 use std::collections::BTreeMap;
@@ -28,8 +36,10 @@ use crate::cli::{Format, SimulateArgs};
 use crate::failure::invalid;
 use crate::{files, kept_catalog};
 use archive::Archive;
-use engine::{Engine, Rated, Scope};
+use contents::Room;
+use engine::{Engine, Rated};
 use method::{Catalogs, Choice, Method};
+use scope::Scope;
 
 pub use comparison::{
     Band, CatalogName, Change, ChargeChange, Comparison, CustomerChange, CustomerChanges, MeterChange, Unpriced,
@@ -73,7 +83,8 @@ pub fn simulate(args: &SimulateArgs) -> Result<Comparison> {
     let rate = |catalog: &Arc<Catalog>| {
         let plan = RatingPlan::compile(Arc::clone(catalog), HashKey::FILES).map_err(invalid)?;
         let choices = Catalogs { old: &old, new: catalog, plan: &plan }.choose(&archive)?;
-        let engine = Engine { archive: &archive, catalog, choices: &choices, scope: &scope, threads };
+        let engine =
+            Engine { archive: &archive, catalog, choices: &choices, scope: &scope, threads, room: Room::USUAL };
         Ok::<_, anyhow::Error>((engine.rate()?, choices))
     };
     let (before, _) = rate(&old)?;

@@ -96,7 +96,7 @@ fn run(store: Box<dyn Store>, dir: &Path) -> Result<ArchiveReport, ArchiveError>
             open(&mut out[0], bucket("amy", CALLS, &[], CellIdx::ONLY, august()));
         }
         reject(&mut chunk, 2, RejectCode::JsonInvalid, b"{");
-        archive.append(&chunk, &out)?;
+        archive.append(chunk.into(), out)?;
     }
     archive.finish()
 }

@@ -47,13 +47,13 @@ fn write_sample(dir: &std::path::Path) -> weir_aggregator::ArchiveReport {
     rate(&mut out[1], first, 1, quantity(1_500), amount(-250_000_000_000_000_000));
     rate(&mut out[1], second, 2, quantity(10_i128.pow(24)), amount(10_i128.pow(38) - 1));
     rate(&mut out[0], third, 0, quantity(1), amount(7 * 10_i128.pow(18)));
-    archive.append(&chunk, &out).unwrap();
+    archive.append(chunk.into(), out).unwrap();
 
     let settled = bucket("zoe", TOKENS, &["gpt \"4\"", "eu"], CellIdx::ONLY, august());
     archive.settle(&SettlementRow { shard: 1, bucket: settled, amount: amount(-5) }).unwrap();
-    let mut totals = Totals::new(catalog());
+    let mut totals = Totals::new(catalog()).unwrap();
     totals.push(&zoes_period()).unwrap();
-    archive.write_totals(totals).unwrap();
+    archive.write_totals(totals.encode().unwrap()).unwrap();
     archive.finish().unwrap()
 }
 
@@ -210,7 +210,7 @@ fn closes_stand_in_the_log() {
     open(&mut out[1], bucket("amy", IMAGES, &[], CellIdx(2), august()));
     rate(&mut out[1], event, 0, quantity(1), amount(7));
     rate(&mut out[1], event, 1, quantity(1), amount(8));
-    archive.append(&chunk, &out).unwrap();
+    archive.append(chunk.into(), out).unwrap();
     archive.settle(&SettlementRow { shard: 1, bucket: late, amount: amount(-6) }).unwrap();
     archive.finish().unwrap();
 

@@ -40,6 +40,11 @@ impl Decoder {
         self.type_of(name)
     }
 
+    /// Whether of events of a type nothing but `data` is read.
+    pub fn reads_only_data(&self, event_type: TypeIdx) -> bool {
+        self.compiled(event_type).is_none_or(|compiled| !compiled.reads_attributes)
+    }
+
     /// Adds accepted events, whose home is the shard of their subject; columns that only rows and digests need stay
     /// empty. One whose values this catalog's meters do not take
     /// becomes a rejection; data that is no JSON came as `data_base64`, and nothing is read from it.

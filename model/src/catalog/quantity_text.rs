@@ -47,8 +47,15 @@ pub fn quantity_text(quantity: Quantity, unit: i128) -> String {
 fn parts(quantity: Quantity, unit: i128) -> (i128, i128) {
     assert!(unit > 0, "a unit is positive");
     let scaled = quantity.scaled();
-    let whole = scaled.checked_div(unit).unwrap_or(0);
-    let rest = scaled.checked_rem(unit).unwrap_or(0);
+    let (whole, rest) = match (i64::try_from(scaled), i64::try_from(unit)) {
+        // A division of 64 bits takes a fifth of the time.
+        (Ok(scaled), Ok(unit)) => (scaled.checked_div(unit).map(i128::from), scaled.checked_rem(unit).map(i128::from)),
+        _ => (scaled.checked_div(unit), scaled.checked_rem(unit)),
+    };
+    let (whole, rest) = (whole.unwrap_or(0), rest.unwrap_or(0));
+    if rest == 0 {
+        return (whole, 0);
+    }
     // 127 bits times 40 fit, and the quotient is at most 10^12.
     let fine = I256::from(rest).wrapping_mul(I256::from(one()));
     let fraction = rounding::divide(fine, I256::from(unit), RoundingMode::HalfAway);

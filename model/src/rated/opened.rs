@@ -6,7 +6,7 @@ use crate::price::CellIdx;
 use crate::time::{Instant, Period};
 
 /// Buckets that a batch opened, and the names of what they refer to.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Openings {
     /// The buckets. Their own numbers go on, without gaps, from those opened before.
     pub buckets: Vec<BucketNumbers>,

@@ -8,7 +8,7 @@ use weir_model::hash::{Fingerprint, PayloadDigest};
 use super::error::IdentitiesError;
 use super::filter::Filter;
 use super::merge::{Merge, Step};
-use super::run::{PAGE, Page, Run, RunReader, RunWriter, page_of};
+use super::run::{self, PAGE, Page, Run, RunReader, RunWriter, Section};
 use super::store::RunStore;
 use super::table::{Entry, Table, halves};
 
@@ -19,6 +19,8 @@ const MERGE_RUNS_MAX: usize = 8;
 /// Records merged for each event while a merge is on its way. Every record is merged once per level, so this keeps up with
 /// as many levels.
 const MERGE_PACE: usize = 4;
+/// Bytes read or written at once, at the most.
+const PIECE_BYTES_MAX: usize = 256 << 10;
 /// Events whose filters are probed together.
 const BLOCK: usize = 32;
 /// Bytes for one lookup of [`LOOKUP_EVENTS`]: what the vectors below grow to when every identity is found.
@@ -51,10 +53,16 @@ pub struct Disk {
     store: Box<dyn RunStore>,
     /// In order of age; the last one is current.
     generations: Vec<Generation>,
+    /// Writes the run that the table is spilled to, range by range.
+    spill: Option<RunWriter>,
     merge: Option<Box<Merge>>,
     next_number: u64,
+    /// log2 of the number of ranges.
+    range_bits: u32,
     /// Bytes read or written at once.
     piece_bytes: usize,
+    /// Bytes of all runs' filters.
+    filter_bytes: u64,
     used: DiskUse,
     page: Page,
     lows: Vec<u64>,
@@ -66,21 +74,25 @@ pub struct Disk {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate {
     run: u64,
-    rank: u32,
+    page: u64,
+    place: u32,
     event: u32,
 }
 
 impl Disk {
     /// Nothing yet.
-    pub fn new(store: Box<dyn RunStore>, memory_bytes: u64) -> Disk {
-        // 1 of 128 parts: a merge holds nine pieces.
-        let pieces = usize::try_from(memory_bytes >> 7).unwrap_or(usize::MAX).clamp(2 * PAGE, 1 << 20);
+    pub fn new(store: Box<dyn RunStore>, memory_bytes: u64, range_bits: u32) -> Disk {
+        // 1 of 128 parts: a merge holds five pieces.
+        let pieces = usize::try_from(memory_bytes >> 7).unwrap_or(usize::MAX).clamp(2 * PAGE, PIECE_BYTES_MAX);
         Disk {
             store,
             generations: vec![Generation::default()],
+            spill: None,
             merge: None,
             next_number: 0,
+            range_bits,
             piece_bytes: pieces & !(PAGE - 1),
+            filter_bytes: 0,
             used: DiskUse::default(),
             page: Page::new(),
             lows: Vec::new(),
@@ -104,20 +116,31 @@ impl Disk {
         self.used
     }
 
-    /// Bytes in memory: filters, the merge, and what probes need.
+    /// Bytes in memory: filters, writers, and what probes need.
     pub fn bytes(&self) -> u64 {
-        let filters: u64 = self.runs().map(|run| run.filter.bytes()).sum();
         let candidates = self.candidates.capacity() * size_of::<Candidate>();
         let found = self.found.capacity() * size_of::<(u32, PayloadDigest)>();
         let lookup = (candidates + found + self.lows.capacity() * 8).max(LOOKUP_BYTES);
-        filters + self.merge.as_ref().map_or(0, |merge| merge.bytes()) + bytes(PAGE + lookup)
+        let spill = self.spill.as_ref().map_or(0, RunWriter::bytes);
+        // What the allocator loses between filters of many sizes.
+        let lost = self.filter_bytes >> 3;
+        self.filter_bytes + lost + spill + self.merge.as_ref().map_or(0, |merge| merge.bytes()) + bytes(PAGE + lookup)
     }
 
-    /// Bytes that a further run of `len` identities takes: while it is written, and until it has been merged with others like it.
+    /// Bytes that spilling a range of `len` identities takes: while it is written, and to merge what is there.
     pub fn bytes_to_spill(&self, len: usize) -> u64 {
-        let filter = Filter::bytes_for(bytes(len));
-        let merge = if self.merge.is_some() { 0 } else { merge_bytes(bytes(len), MERGE_RUNS, self.piece_bytes) };
-        filter + merge + bytes(self.piece_bytes)
+        let section = Filter::bytes_for(bytes(len));
+        let spill = if self.spill.is_some() { 0 } else { bytes(self.piece_bytes) };
+        if self.merge.is_some() || self.is_empty() {
+            section + spill
+        } else {
+            section + spill + self.merge_bytes(MERGE_RUNS)
+        }
+    }
+
+    /// Bytes for a merge, beside the section that it writes: that one is in place of those it is merged from.
+    fn merge_bytes(&self, runs: usize) -> u64 {
+        bytes((runs + 1) * self.piece_bytes)
     }
 
     fn runs(&self) -> impl Iterator<Item = &Run> {
@@ -126,28 +149,31 @@ impl Disk {
 
     /// Looks all identities up, and gives the positions of those that are on disk, ascending, with their digests.
     pub fn find(&mut self, fingerprints: &[Fingerprint]) -> Result<&[(u32, PayloadDigest)], IdentitiesError> {
-        let Disk { store, generations, page, lows, candidates, found, .. } = self;
+        let Disk { store, generations, page, lows, candidates, found, range_bits, .. } = self;
         found.clear();
         lows.clear();
         lows.extend(fingerprints.iter().map(|fingerprint| halves(*fingerprint)[0]));
         candidates.clear();
         for run in generations.iter().flat_map(|generation| &generation.runs) {
             for (first, lows) in (0_u32..).step_by(BLOCK).zip(lows.chunks(BLOCK)) {
-                run.filter.probe::<BLOCK>(lows, |at, rank| {
+                let section = |low: u64| run.section(range_of(low, *range_bits));
+                let asked = lows.iter().map(|low| (section(*low).map(|section| &section.filter), *low << *range_bits));
+                Filter::probe::<BLOCK>(asked, |at, rank| {
+                    let Some(section) = lows.get(at).and_then(|low| section(*low)) else { return };
+                    let (page, place) = section.page_of(rank);
                     let event = first + u32::try_from(at).unwrap_or(u32::MAX);
-                    candidates.push(Candidate { run: run.number, rank, event });
+                    candidates.push(Candidate { run: run.number, page, place, event });
                 });
             }
         }
         candidates.sort_unstable();
         let mut loaded = None;
         for candidate in candidates.iter() {
-            let (at, place) = page_of(candidate.rank);
-            if loaded != Some((candidate.run, at)) {
-                page.read(store.as_ref(), candidate.run, at)?;
-                loaded = Some((candidate.run, at));
+            if loaded != Some((candidate.run, candidate.page)) {
+                page.read(store.as_ref(), candidate.run, candidate.page)?;
+                loaded = Some((candidate.run, candidate.page));
             }
-            let [low, high, payload] = page.record(place);
+            let [low, high, payload] = page.record(candidate.place);
             if fingerprints.get(crate::at(candidate.event)).is_some_and(|wanted| halves(*wanted) == [low, high]) {
                 found.push((candidate.event, PayloadDigest(payload)));
             }
@@ -156,24 +182,37 @@ impl Disk {
         Ok(found)
     }
 
-    /// Writes what the table holds as a run of the current generation, and empties it.
-    pub fn spill(&mut self, table: &mut Table) -> Result<(), IdentitiesError> {
-        let len = u32::try_from(table.len()).unwrap_or(u32::MAX);
+    /// Writes a range of the table as the next section of the current generation's newest run, and empties it.
+    pub fn spill(&mut self, table: &mut Table, range: usize) -> Result<(), IdentitiesError> {
+        let len = u32::try_from(table.range_len(range)).unwrap_or(u32::MAX);
         if len == 0 {
             return Ok(());
         }
-        let number = self.take_number();
+        let mut writer = match self.spill.take() {
+            Some(writer) => writer,
+            None => {
+                let number = self.begin_run(0);
+                RunWriter::create(self.store.as_mut(), number, self.range_bits, self.piece_bytes)?
+            }
+        };
         let store = self.store.as_mut();
-        let mut writer = RunWriter::create(store, number, len, self.piece_bytes)?;
-        self.used.spilled_bytes += writer.file_bytes();
-        table.drain_sorted(|entry| writer.push(store, entry))?;
-        let run = writer.finish(store, 0)?;
+        writer.begin_section(len);
+        table.drain_range(range, |entry| writer.push(store, entry))?;
+        let section = writer.end_section(store)?;
+        self.used.spilled_bytes += section.file_bytes();
         if let Some(current) = self.generations.last_mut() {
             current.len += u64::from(len);
-            current.runs.push(run);
         }
-        self.used.runs_max = self.used.runs_max.max(bytes(self.runs().count()));
+        self.put(writer.number(), range, section);
+        self.spill = Some(writer);
         Ok(())
+    }
+
+    /// No range of the table follows in the run that it is spilled to.
+    pub fn end_spill(&mut self) -> Result<(), IdentitiesError> {
+        let Some(writer) = self.spill.take() else { return Ok(()) };
+        self.complete(writer.number());
+        writer.finish(self.store.as_mut())
     }
 
     /// The current generation is sealed and a new one begins.
@@ -184,14 +223,10 @@ impl Disk {
     /// Forgets the oldest generation; how many identities that were.
     pub fn expire(&mut self) -> Result<u64, IdentitiesError> {
         let expired = self.generations.remove(0);
-        let is_merged = |merge: &Merge| expired.runs.iter().any(|run| merge.replaces.contains(&run.number));
-        if self.merge.as_ref().is_some_and(|merge| is_merged(merge))
-            && let Some(merge) = self.merge.take()
-        {
-            merge.abandon(self.store.as_mut())?;
-        }
-        for run in expired.runs {
-            run.delete(self.store.as_mut())?;
+        self.merge.take_if(|merge| expired.runs.iter().any(|run| run.number == merge.number()));
+        for run in &expired.runs {
+            self.filter_bytes -= run.sections().map(|section| section.filter.bytes()).sum::<u64>();
+            run::delete(run.number, self.store.as_mut())?;
         }
         Ok(expired.len)
     }
@@ -201,18 +236,18 @@ impl Disk {
         if self.merge.is_some() {
             return Ok(());
         }
-        let number = self.next_number;
-        let Disk { generations, store, piece_bytes, .. } = self;
-        let sealed = generations.len() - 1;
-        for (age, generation) in generations.iter().enumerate().rev() {
+        let sealed = self.generations.len() - 1;
+        for age in (0..self.generations.len()).rev() {
+            let Some(generation) = self.generations.get(age) else { continue };
             let due = if age == sealed { level_due(&generation.runs) } else { smallest(&generation.runs) };
-            let records: u64 = due.iter().map(|run| u64::from(run.len)).sum();
-            let fits = records < u64::from(u32::MAX) && merge_bytes(records, due.len(), *piece_bytes) <= bytes_max;
-            if due.len() > 1 && fits {
-                let merge = Merge::begin(store.as_mut(), &due, number, *piece_bytes)?;
-                self.used.merged_bytes += merge.file_bytes();
-                self.merge = Some(Box::new(merge));
-                self.next_number += 1;
+            let section: u64 = (0..1 << self.range_bits).map(|range| section_len(&due, range)).max().unwrap_or(0);
+            let needed = self.merge_bytes(due.len()) + Filter::bytes_for(section);
+            if due.len() > 1 && section < u64::from(u32::MAX) && needed <= bytes_max {
+                let runs: Vec<u64> = due.iter().map(|run| run.number).collect();
+                let level = due.iter().map(|run| run.level).max().unwrap_or(0) + 1;
+                let number = self.begin_run_in(age, level);
+                let sizes = (self.range_bits, self.piece_bytes);
+                self.merge = Some(Box::new(Merge::begin(self.store.as_mut(), &runs, number, sizes)?));
                 return Ok(());
             }
         }
@@ -221,56 +256,111 @@ impl Disk {
 
     /// Goes on with the merge by what `events` events pay for. `true` if it is complete.
     pub fn step(&mut self, events: usize) -> Result<bool, IdentitiesError> {
-        let Some(merge) = self.merge.take() else { return Ok(false) };
         // Where runs pile up, merging hurries.
         let pace = self.generations.last().map_or(0, |current| current.runs.len()).max(MERGE_PACE);
-        let replaces = merge.replaces.clone();
-        match merge.step(self.store.as_mut(), bytes(events.saturating_mul(pace)))? {
-            Step::Going(merge) => self.merge = Some(merge),
-            Step::Done(run) => {
-                self.replace(&replaces, run)?;
-                return Ok(true);
+        let mut records = events.saturating_mul(pace);
+        while let Some(merge) = self.merge.take() {
+            let number = merge.number();
+            let Some(generation) = self.generations.iter().find(|generation| generation.has(number)) else {
+                unreachable!("a merge ends with its generation");
+            };
+            let replaced: Vec<u64> =
+                generation.runs.iter().map(|run| run.number).filter(|run| merge.replaces(*run)).collect();
+            match merge.step(self.store.as_mut(), &generation.runs, &mut records)? {
+                Step::Going(merge) => {
+                    self.merge = Some(merge);
+                    return Ok(false);
+                }
+                Step::Section(merge, range, section) => {
+                    self.used.merged_bytes += section.file_bytes();
+                    replaced.iter().for_each(|run| self.take(*run, range));
+                    self.put(number, range, section);
+                    self.merge = Some(merge);
+                }
+                Step::Done => {
+                    self.complete(number);
+                    self.delete(&replaced)?;
+                    return Ok(true);
+                }
             }
         }
         Ok(false)
     }
 
-    fn replace(&mut self, replaced: &[u64], merged: Run) -> Result<(), IdentitiesError> {
-        let is_replaced = |run: &Run| replaced.contains(&run.number);
-        let Some(generation) = self.generations.iter_mut().find(|generation| generation.runs.iter().any(is_replaced))
-        else {
-            unreachable!("a merge ends with its generation");
-        };
-        let old: Vec<Run> = generation.runs.extract_if(.., |run| is_replaced(run)).collect();
-        generation.runs.push(merged);
-        for run in old {
-            run.delete(self.store.as_mut())?;
-        }
-        Ok(())
-    }
-
     /// Calls `visit` with everything that a generation has on disk.
     pub fn visit(&self, generation: &Generation, visit: &mut dyn FnMut(Entry)) -> Result<(), IdentitiesError> {
-        for run in &generation.runs {
-            let mut reader = RunReader::open(self.store.as_ref(), run, self.piece_bytes)?;
-            while let Some(slot) = reader.next(self.store.as_ref())? {
-                visit(slot);
+        for run in generation.runs.iter().filter(|run| run.len > 0) {
+            let mut reader = RunReader::open(self.store.as_ref(), run.number, self.piece_bytes)?;
+            for section in run.sections() {
+                reader.begin(section);
+                while let Some(entry) = reader.next(self.store.as_ref())? {
+                    visit(entry);
+                }
             }
         }
         Ok(())
     }
 
-    fn take_number(&mut self) -> u64 {
+    /// A further run of the current generation; its number.
+    fn begin_run(&mut self, level: u32) -> u64 {
+        self.begin_run_in(self.generations.len() - 1, level)
+    }
+
+    fn begin_run_in(&mut self, generation: usize, level: u32) -> u64 {
         let number = self.next_number;
         self.next_number += 1;
+        if let Some(generation) = self.generations.get_mut(generation) {
+            generation.runs.push(Run::begun(number, level));
+        }
+        self.used.runs_max = self.used.runs_max.max(bytes(self.runs().count()));
         number
     }
+
+    fn run_mut(&mut self, number: u64) -> Option<&mut Run> {
+        self.generations.iter_mut().flat_map(|generation| &mut generation.runs).find(|run| run.number == number)
+    }
+
+    fn put(&mut self, run: u64, range: usize, section: Section) {
+        self.filter_bytes += section.filter.bytes();
+        if let Some(run) = self.run_mut(run) {
+            run.put(range, section);
+        }
+    }
+
+    fn take(&mut self, run: u64, range: usize) {
+        let taken = self.run_mut(run).and_then(|run| run.take(range));
+        self.filter_bytes -= taken.map_or(0, |section| section.filter.bytes());
+    }
+
+    fn complete(&mut self, run: u64) {
+        if let Some(run) = self.run_mut(run) {
+            run.is_complete = true;
+        }
+    }
+
+    fn delete(&mut self, merged: &[u64]) -> Result<(), IdentitiesError> {
+        for generation in &mut self.generations {
+            generation.runs.retain(|run| !merged.contains(&run.number));
+        }
+        merged.iter().try_for_each(|run| run::delete(*run, self.store.as_mut()))
+    }
+}
+
+impl Generation {
+    fn has(&self, number: u64) -> bool {
+        self.runs.iter().any(|run| run.number == number)
+    }
+}
+
+/// The range of a hash, of 2^`range_bits`.
+fn range_of(low: u64, range_bits: u32) -> usize {
+    usize::try_from(low >> 32 >> (32 - range_bits)).unwrap_or(usize::MAX)
 }
 
 /// The runs of the lowest level that has enough of them.
 fn level_due(runs: &[Run]) -> Vec<&Run> {
     let levels = runs.iter().map(|run| run.level).max().map_or(0, |level| level + 1);
-    let of_level = |level| runs.iter().filter(move |run| run.level == level);
+    let of_level = |level| runs.iter().filter(move |run| run.is_complete && run.level == level);
     (0..levels)
         .find(|level| of_level(*level).count() >= MERGE_RUNS)
         .map(|level| of_level(level).take(MERGE_RUNS).collect())
@@ -279,14 +369,14 @@ fn level_due(runs: &[Run]) -> Vec<&Run> {
 
 /// A sealed generation becomes one run, the smallest first.
 fn smallest(runs: &[Run]) -> Vec<&Run> {
-    let mut runs: Vec<&Run> = runs.iter().collect();
+    let mut runs: Vec<&Run> = runs.iter().filter(|run| run.is_complete).collect();
     runs.sort_by_key(|run| (run.len, run.number));
     runs.truncate(MERGE_RUNS_MAX);
     runs
 }
 
-fn merge_bytes(records: u64, runs: usize, piece_bytes: usize) -> u64 {
-    Filter::bytes_for(records) + bytes((runs + 1) * piece_bytes)
+fn section_len(runs: &[&Run], range: usize) -> u64 {
+    runs.iter().filter_map(|run| run.section(range)).map(|section| u64::from(section.len)).sum()
 }
 
 fn bytes(count: usize) -> u64 {

@@ -1,9 +1,9 @@
-//! Where an identity may stand in a sorted run: proves absence, never presence (L2).
+//! Where an identity may stand in a section of a sorted run: proves absence, never presence (L2).
 //!
-//! A run of n records is cut into n buckets of equal width; fingerprints are uniform, so a bucket holds one record on average.
+//! A section of n records is cut into n buckets of equal width; fingerprints are uniform, so a bucket holds one record on average.
 //! `marks` counts the records of each bucket in unary (a one for each record, a zero after each bucket), `tags` keeps the eight
 //! bits of each record that follow its bucket number: 10.5 bits per identity in all, and 1 probe in 250 asks the disk in vain. Being
-//! in the run's order, it needs no index beside it: it says at which rank to look. It is built from records as they stream by.
+//! in the section's order, it needs no index beside it: it says at which rank to look. It is built from records as they stream by.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::integer_division,
@@ -16,7 +16,7 @@ use crate::prefetch::prefetch;
 const BLOCK: u64 = 64;
 const WORD_BITS: u64 = 64;
 
-/// The filter of one run.
+/// The filter of one section of a run.
 #[derive(Debug)]
 pub struct Filter {
     /// Records, and as many buckets.
@@ -81,23 +81,32 @@ impl Filter {
         }
     }
 
-    /// Calls `found` with the position in `lows` and the rank of every record that may be the one looked for. Each step goes over all
-    /// of `lows`, so that its cache misses overlap.
-    pub fn probe<const N: usize>(&self, lows: &[u64], mut found: impl FnMut(usize, u32)) {
-        let mut places = [(Place::default(), 0_u32); N];
-        for (slot, low) in places.iter_mut().zip(lows) {
-            let place = self.place(*low);
-            *slot = (place, self.starts.get(index(place.bucket / BLOCK)).copied().unwrap_or(u32::MAX));
+    /// Calls `found` with the position in `asked` and the rank of every record that may be the one looked for: by the low half of its
+    /// fingerprint and the filter that knows it. Each step goes over all of `asked`, so that its cache misses overlap.
+    pub fn probe<'f, const N: usize>(
+        asked: impl Iterator<Item = (Option<&'f Filter>, u64)>,
+        mut found: impl FnMut(usize, u32),
+    ) {
+        let mut places = [(None, Place::default(), 0_u32); N];
+        let mut count = 0;
+        for (slot, (filter, low)) in places.iter_mut().zip(asked) {
+            count += 1;
+            let Some(filter) = filter else { continue };
+            let place = filter.place(low);
+            let start = filter.starts.get(index(place.bucket / BLOCK)).copied().unwrap_or(u32::MAX);
+            *slot = (Some(filter), place, start);
         }
-        let places = places.get(..lows.len().min(N)).unwrap_or_default();
-        for (place, start) in places {
+        let places = places.get(..count).unwrap_or_default();
+        for (filter, place, start) in places {
+            let Some(filter) = filter else { continue };
             let mark = place.bucket / BLOCK * BLOCK + u64::from(*start);
-            prefetch(&self.marks, index(mark / WORD_BITS));
-            prefetch(&self.tags, index(u64::from(*start) + place.bucket % BLOCK));
+            prefetch(&filter.marks, index(mark / WORD_BITS));
+            prefetch(&filter.tags, index(u64::from(*start) + place.bucket % BLOCK));
         }
-        for (position, (place, start)) in places.iter().enumerate() {
-            let (first, count) = self.ranks(place.bucket, *start);
-            let tags = self.tags.get(index(first)..index(first + count)).unwrap_or_default();
+        for (position, (filter, place, start)) in places.iter().enumerate() {
+            let Some(filter) = filter else { continue };
+            let (first, count) = filter.ranks(place.bucket, *start);
+            let tags = filter.tags.get(index(first)..index(first + count)).unwrap_or_default();
             for (rank, _) in (first..).zip(tags).filter(|(_, tag)| **tag == place.tag) {
                 found(position, u32::try_from(rank).unwrap_or(u32::MAX));
             }
@@ -196,7 +205,7 @@ mod tests {
 
     fn found(filter: &Filter, low: u64) -> Vec<u32> {
         let mut ranks = Vec::new();
-        filter.probe::<1>(&[low], |_, rank| ranks.push(rank));
+        Filter::probe::<1>([(Some(filter), low)].into_iter(), |_, rank| ranks.push(rank));
         ranks
     }
 

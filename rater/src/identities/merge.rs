@@ -1,23 +1,26 @@
 //! Several runs become one, a few records at a time, so that nobody waits for a whole merge.
 //!
-//! The runs stay where they are, and are probed, until the new one is complete.
+//! Section by section: a section of the runs is probed until that of the new run is complete, which then takes its place.
 #![expect(clippy::arithmetic_side_effects, reason = "counts of records in memory")]
 
 use super::error::IdentitiesError;
-use super::run::{self, Run, RunReader, RunWriter};
+use super::run::{Run, RunReader, RunWriter, Section};
 use super::store::RunStore;
 use super::table::Entry;
 
 /// A merge on its way.
 #[derive(Debug)]
 pub struct Merge {
-    /// Numbers of the runs that it replaces.
-    pub replaces: Vec<u64>,
-    inputs: Vec<(Entry, RunReader)>,
+    readers: Vec<RunReader>,
+    /// The least record of each section that is not used up, and its reader.
+    heads: Vec<(Entry, usize)>,
     writer: RunWriter,
-    level: u32,
-    piece_bytes: usize,
+    /// The range whose sections are merged, of so many.
+    range: usize,
+    ranges: usize,
+    is_begun: bool,
     last: Option<Entry>,
+    piece_bytes: usize,
 }
 
 /// How far a step came.
@@ -25,70 +28,110 @@ pub struct Merge {
 pub enum Step {
     /// There is more to do.
     Going(Box<Merge>),
-    /// The new run.
-    Done(Run),
+    /// The sections of a range became this one, and there are ranges left.
+    Section(Box<Merge>, usize, Section),
+    /// The new run is complete.
+    Done,
 }
 
 impl Merge {
-    /// Begins to merge `runs` into run `number`.
+    /// Begins to merge `runs` of a shard with 2^`range_bits` ranges into run `number`.
     pub fn begin(
         store: &mut dyn RunStore,
-        runs: &[&Run],
+        runs: &[u64],
         number: u64,
-        piece_bytes: usize,
+        (range_bits, piece_bytes): (u32, usize),
     ) -> Result<Merge, IdentitiesError> {
-        let mut inputs = Vec::with_capacity(runs.len());
+        let mut readers = Vec::with_capacity(runs.len());
         for run in runs {
-            let mut reader = RunReader::open(store, run, piece_bytes)?;
-            if let Some(head) = reader.next(store)? {
-                inputs.push((head, reader));
-            }
+            readers.push(RunReader::open(store, *run, piece_bytes)?);
         }
-        let len = runs.iter().map(|run| run.len).sum();
-        let writer = RunWriter::create(store, number, len, piece_bytes)?;
-        let level = runs.iter().map(|run| run.level).max().unwrap_or(0) + 1;
-        let replaces = runs.iter().map(|run| run.number).collect();
-        Ok(Merge { replaces, inputs, writer, level, piece_bytes, last: None })
+        let writer = RunWriter::create(store, number, range_bits, piece_bytes)?;
+        let heads = Vec::with_capacity(runs.len());
+        Ok(Merge {
+            readers,
+            heads,
+            writer,
+            range: 0,
+            ranges: 1 << range_bits,
+            is_begun: false,
+            last: None,
+            piece_bytes,
+        })
+    }
+
+    /// Number of the new run.
+    pub fn number(&self) -> u64 {
+        self.writer.number()
+    }
+
+    /// Whether it replaces a run.
+    pub fn replaces(&self, run: u64) -> bool {
+        self.readers.iter().any(|reader| reader.number() == run)
     }
 
     /// Bytes that it holds in memory.
     pub fn bytes(&self) -> u64 {
-        let pieces = self.inputs.len().saturating_mul(self.piece_bytes);
+        let pieces = self.readers.len().saturating_mul(self.piece_bytes);
         self.writer.bytes() + u64::try_from(pieces).unwrap_or(u64::MAX)
     }
 
-    /// Bytes that it writes in all.
-    pub fn file_bytes(&self) -> u64 {
-        self.writer.file_bytes()
-    }
-
-    /// Merges `records` more.
-    pub fn step(mut self: Box<Self>, store: &mut dyn RunStore, records: u64) -> Result<Step, IdentitiesError> {
-        for _ in 0..records {
-            let Some(least) = (0..self.inputs.len()).min_by_key(|input| self.inputs.get(*input).map(|(head, _)| head))
-            else {
-                let Merge { writer, level, .. } = *self;
-                return writer.finish(store, level).map(Step::Done);
+    /// Merges up to `records` more, which it counts down, to the end of a section at the most.
+    pub fn step(
+        mut self: Box<Self>,
+        store: &mut dyn RunStore,
+        runs: &[Run],
+        records: &mut usize,
+    ) -> Result<Step, IdentitiesError> {
+        if !self.is_begun && !self.begin_section(store, runs)? {
+            return self.writer.finish(store).map(|()| Step::Done);
+        }
+        while *records > 0 {
+            let Some(least) = (0..self.heads.len()).min_by_key(|head| self.heads.get(*head)) else {
+                let section = self.writer.end_section(store)?;
+                (self.is_begun, self.range) = (false, self.range + 1);
+                let range = self.range - 1;
+                return Ok(Step::Section(self, range, section));
             };
-            let Some((head, reader)) = self.inputs.get_mut(least) else { unreachable!("an input that there is") };
-            let slot = *head;
+            *records -= 1;
+            let Some((head, reader)) = self.heads.get_mut(least) else { unreachable!("a head that there is") };
+            let entry = *head;
+            let Some(reader) = self.readers.get_mut(*reader) else { unreachable!("every head has a reader") };
             match reader.next(store)? {
                 Some(next) => *head = next,
-                None => drop(self.inputs.swap_remove(least)),
+                None => drop(self.heads.swap_remove(least)),
             }
             // An identity is in one run only: otherwise two of its copies were new.
             assert!(
-                self.last.is_none_or(|last| (last[0], last[1]) < (slot[0], slot[1])),
+                self.last.is_none_or(|last| (last[0], last[1]) < (entry[0], entry[1])),
                 "L2: runs are disjoint and sorted"
             );
-            self.last = Some(slot);
-            self.writer.push(store, slot)?;
+            self.last = Some(entry);
+            self.writer.push(store, entry)?;
         }
         Ok(Step::Going(self))
     }
 
-    /// Gives up: the runs stay as they were.
-    pub fn abandon(self, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
-        run::delete(self.writer.number(), store)
+    /// Begins the next range that has sections; `false` if there is none.
+    fn begin_section(&mut self, store: &dyn RunStore, runs: &[Run]) -> Result<bool, IdentitiesError> {
+        while self.range < self.ranges {
+            let mut len = 0;
+            for (at, reader) in self.readers.iter_mut().enumerate() {
+                let run = runs.iter().find(|run| run.number == reader.number());
+                let Some(section) = run.and_then(|run| run.section(self.range)) else { continue };
+                len += section.len;
+                reader.begin(section);
+                if let Some(head) = reader.next(store)? {
+                    self.heads.push((head, at));
+                }
+            }
+            if len > 0 {
+                self.writer.begin_section(len);
+                self.is_begun = true;
+                return Ok(true);
+            }
+            self.range += 1;
+        }
+        Ok(false)
     }
 }

@@ -1,12 +1,14 @@
-//! A sorted run on disk: identities in ascending order (low half of the fingerprint first), each once.
+//! A sorted run on disk: identities in ascending order (low half of the fingerprint first), each once, in sections of one range of
+//! hashes each.
 //!
-//! Format 1, little endian, pages of 4 KiB: a head (magic, version, bytes of a record, run number, number of records), then records of 24
-//! bytes (fingerprint, payload digest), 170 to a page. The last 8 bytes of every page are its XXH3-64, seeded with run and page number, so
-//! that a page in the wrong place is as damaged as a flipped bit.
+//! Format 2, little endian, pages of 4 KiB: a head (magic, version, bytes of a record, run number), then the sections, each of which begins a
+//! page, of records of 24 bytes (fingerprint, payload digest), 170 to a page. The last 8 bytes of every page are its XXH3-64, seeded with
+//! run and page number, so that a page in the wrong place is as damaged as a flipped bit. Where sections begin is kept in memory:
+//! files do not outlive the shard.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::integer_division,
-    reason = "page positions of runs below 2^32 records"
+    reason = "page positions of sections below 2^32 records"
 )]
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -22,21 +24,33 @@ const RECORD: usize = 24;
 /// What the checksum covers.
 const BODY: usize = PAGE - 8;
 /// Records of a page.
-pub const PAGE_RECORDS: u32 = 170;
+const PAGE_RECORDS: u32 = 170;
 const MAGIC: &[u8; 8] = b"WEIRIDNT";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
-/// A finished run.
+/// A run, complete or still being written: what is complete of it can be read.
 #[derive(Debug)]
 pub struct Run {
     /// Its number within the shard.
     pub number: u64,
     /// How often its records have been merged.
     pub level: u32,
+    /// Whether all is written.
+    pub is_complete: bool,
+    /// Identities in its sections.
+    pub len: u64,
+    /// By range; those of a run that is merged go over to the new one as they are complete.
+    sections: Vec<Option<Section>>,
+}
+
+/// The identities of one range of hashes in a run.
+#[derive(Debug)]
+pub struct Section {
     /// Identities in it.
     pub len: u32,
     /// What is kept of it in memory.
     pub filter: Filter,
+    first_page: u64,
 }
 
 /// A page of a run, verified.
@@ -44,21 +58,56 @@ pub struct Run {
 pub struct Page(Box<[u8; PAGE]>);
 
 impl Run {
-    /// Deletes its file.
-    pub fn delete(self, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
-        delete(self.number, store)
+    /// Nothing written yet.
+    pub fn begun(number: u64, level: u32) -> Run {
+        Run { number, level, is_complete: false, len: 0, sections: Vec::new() }
+    }
+
+    /// What it has of a range.
+    pub fn section(&self, range: usize) -> Option<&Section> {
+        self.sections.get(range)?.as_ref()
+    }
+
+    /// Its sections, ascending.
+    pub fn sections(&self) -> impl Iterator<Item = &Section> {
+        self.sections.iter().flatten()
+    }
+
+    /// A section was completed.
+    pub fn put(&mut self, range: usize, section: Section) {
+        self.len += u64::from(section.len);
+        if self.sections.len() <= range {
+            self.sections.reserve_exact(range + 1 - self.sections.len());
+            self.sections.resize_with(range + 1, || None);
+        }
+        if let Some(place) = self.sections.get_mut(range) {
+            *place = Some(section);
+        }
+    }
+
+    /// What it has of a range is in another run now.
+    pub fn take(&mut self, range: usize) -> Option<Section> {
+        let section = self.sections.get_mut(range)?.take()?;
+        self.len -= u64::from(section.len);
+        Some(section)
+    }
+}
+
+impl Section {
+    /// The page and the place in it of the record of a rank.
+    pub fn page_of(&self, rank: u32) -> (u64, u32) {
+        (self.first_page + u64::from(rank.div_euclid(PAGE_RECORDS)), rank.rem_euclid(PAGE_RECORDS))
+    }
+
+    /// Bytes of its pages.
+    pub fn file_bytes(&self) -> u64 {
+        u64::from(self.len.div_ceil(PAGE_RECORDS)) * 4096
     }
 }
 
 /// Deletes the file of a run.
 pub fn delete(number: u64, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
     store.delete(number).map_err(|source| failed(store, number, "delete", source))
-}
-
-/// The page and the place in it of the record of a rank.
-pub fn page_of(rank: u32) -> (u64, usize) {
-    let (page, place) = (rank.div_euclid(PAGE_RECORDS), rank.rem_euclid(PAGE_RECORDS));
-    (u64::from(page) + 1, usize::try_from(place).unwrap_or(usize::MAX))
 }
 
 impl Page {
@@ -73,8 +122,8 @@ impl Page {
     }
 
     /// A record of it.
-    pub fn record(&self, place: usize) -> Entry {
-        record(self.0.as_slice(), place)
+    pub fn record(&self, place: u32) -> Entry {
+        record(self.0.as_slice(), crate::at(place))
     }
 }
 
@@ -82,27 +131,30 @@ impl Page {
 #[derive(Debug)]
 pub struct RunWriter {
     number: u64,
-    len: u32,
-    filter: Filter,
+    /// The section begun.
+    section: Section,
+    range_bits: u32,
+    /// Records of the section so far.
+    written: u32,
     piece: Vec<u8>,
     piece_bytes: usize,
     /// Pages begun; the head is the first.
     pages: u64,
-    written: u32,
 }
 
 impl RunWriter {
-    /// Begins run `number` of `len` records.
+    /// Begins run `number`, of a shard with 2^`range_bits` ranges.
     pub fn create(
         store: &mut dyn RunStore,
         number: u64,
-        len: u32,
+        range_bits: u32,
         piece_bytes: usize,
     ) -> Result<RunWriter, IdentitiesError> {
         store.create(number).map_err(|source| failed(store, number, "create", source))?;
         let mut piece = Vec::with_capacity(piece_bytes);
-        piece.extend_from_slice(&head(number, len));
-        Ok(RunWriter { number, len, filter: Filter::with_len(len), piece, piece_bytes, pages: 1, written: 0 })
+        piece.extend_from_slice(&head(number));
+        let section = Section { len: 0, filter: Filter::with_len(0), first_page: 1 };
+        Ok(RunWriter { number, section, range_bits, written: 0, piece, piece_bytes, pages: 1 })
     }
 
     /// Its number.
@@ -112,19 +164,19 @@ impl RunWriter {
 
     /// Bytes that it holds in memory.
     pub fn bytes(&self) -> u64 {
-        self.filter.bytes() + u64::try_from(self.piece_bytes).unwrap_or(u64::MAX)
+        self.section.filter.bytes() + u64::try_from(self.piece_bytes).unwrap_or(u64::MAX)
     }
 
-    /// Bytes of the whole file.
-    pub fn file_bytes(&self) -> u64 {
-        let (pages, _) = page_of(self.len.saturating_sub(1));
-        (pages + 1) * 4096
+    /// Begins a section of `len` records.
+    pub fn begin_section(&mut self, len: u32) {
+        self.section = Section { len, filter: Filter::with_len(len), first_page: self.pages };
+        self.written = 0;
     }
 
-    /// Appends the next record, greater than all before.
+    /// Appends the next record of the section, greater than all before.
     pub fn push(&mut self, store: &mut dyn RunStore, entry: Entry) -> Result<(), IdentitiesError> {
         let [low, high, payload] = entry;
-        self.filter.push(low);
+        self.section.filter.push(low << self.range_bits);
         for word in [low, high, payload] {
             self.piece.extend_from_slice(&word.to_le_bytes());
         }
@@ -135,16 +187,23 @@ impl RunWriter {
         Ok(())
     }
 
-    /// Ends the run.
-    pub fn finish(mut self, store: &mut dyn RunStore, level: u32) -> Result<Run, IdentitiesError> {
-        assert_eq!(self.written, self.len, "a run holds as many identities as were announced");
+    /// Ends the section: it can be read.
+    pub fn end_section(&mut self, store: &mut dyn RunStore) -> Result<Section, IdentitiesError> {
+        assert_eq!(self.written, self.section.len, "a section holds as many identities as were announced");
         if self.written.rem_euclid(PAGE_RECORDS) != 0 {
             self.end_page(store)?;
         }
         self.append(store)?;
-        store.finish(self.number).map_err(|source| failed(store, self.number, "complete", source))?;
-        self.filter.finish();
-        Ok(Run { number: self.number, level, len: self.len, filter: self.filter })
+        let none = Section { len: 0, filter: Filter::with_len(0), first_page: self.pages };
+        let mut section = std::mem::replace(&mut self.section, none);
+        self.written = 0;
+        section.filter.finish();
+        Ok(section)
+    }
+
+    /// Ends the run after its last section.
+    pub fn finish(self, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
+        store.finish(self.number).map_err(|source| failed(store, self.number, "complete", source))
     }
 
     fn end_page(&mut self, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
@@ -157,61 +216,75 @@ impl RunWriter {
     }
 
     fn append(&mut self, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
-        store.append(self.number, &self.piece).map_err(|source| failed(store, self.number, "write", source))?;
-        self.piece.clear();
+        if !self.piece.is_empty() {
+            store.append(self.number, &self.piece).map_err(|source| failed(store, self.number, "write", source))?;
+            self.piece.clear();
+        }
         Ok(())
     }
 }
 
-/// Reads a run from front to back, in pieces of whole pages.
+/// Reads sections of a run from front to back, in pieces of whole pages.
 #[derive(Debug)]
 pub struct RunReader {
     number: u64,
-    /// Records that have not been handed out.
+    /// Records of the section that have not been handed out.
     left: u32,
     piece: Vec<u8>,
+    piece_bytes: usize,
     /// Place of the next record in the piece's page, and that page.
-    place: usize,
+    place: u32,
     page: usize,
-    /// Page of the file that follows the piece.
+    /// Page of the file that follows the piece, and the section's end.
     next_page: u64,
-    last_page: u64,
+    end_page: u64,
 }
 
 impl RunReader {
     /// Opens a run and verifies its head.
-    pub fn open(store: &dyn RunStore, run: &Run, piece_bytes: usize) -> Result<RunReader, IdentitiesError> {
+    pub fn open(store: &dyn RunStore, number: u64, piece_bytes: usize) -> Result<RunReader, IdentitiesError> {
         let mut page = Page::new();
-        page.read(store, run.number, 0)?;
-        let expected = head(run.number, run.len);
-        if page.0.as_slice() != expected.as_slice() {
+        page.read(store, number, 0)?;
+        if page.0.as_slice() != head(number).as_slice() {
             let what = "its head belongs to another run or to another version";
-            return Err(IdentitiesError::Damaged { file: store.name(run.number), page: 0, what });
+            return Err(IdentitiesError::Damaged { file: store.name(number), page: 0, what });
         }
-        let (last_page, _) = page_of(run.len.saturating_sub(1));
         let piece = Vec::with_capacity(piece_bytes);
-        Ok(RunReader { number: run.number, left: run.len, piece, place: 0, page: 0, next_page: 1, last_page })
+        Ok(RunReader { number, left: 0, piece, piece_bytes, place: 0, page: 0, next_page: 1, end_page: 1 })
     }
 
-    /// The next record; `None` at the end.
+    /// Its run's number.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Begins to read a section.
+    pub fn begin(&mut self, section: &Section) {
+        self.piece.clear();
+        (self.place, self.page, self.left) = (0, 0, section.len);
+        self.next_page = section.first_page;
+        self.end_page = section.first_page + u64::from(section.len.div_ceil(PAGE_RECORDS));
+    }
+
+    /// The next record; `None` at the section's end.
     pub fn next(&mut self, store: &dyn RunStore) -> Result<Option<Entry>, IdentitiesError> {
         if self.left == 0 {
             return Ok(None);
         }
-        if self.place == usize::try_from(PAGE_RECORDS).unwrap_or(usize::MAX) {
+        if self.place == PAGE_RECORDS {
             (self.place, self.page) = (0, self.page + 1);
         }
         if self.page * PAGE == self.piece.len() {
-            let pages_left = usize::try_from(self.last_page + 1 - self.next_page).unwrap_or(usize::MAX);
-            self.piece.resize(self.piece.capacity().min(pages_left.saturating_mul(PAGE)) / PAGE * PAGE, 0);
+            let pages_left = usize::try_from(self.end_page - self.next_page).unwrap_or(usize::MAX);
+            self.piece.resize(self.piece_bytes.min(pages_left.saturating_mul(PAGE)) / PAGE * PAGE, 0);
             read_pages(store, self.number, self.next_page, &mut self.piece)?;
             self.next_page += u64::try_from(self.piece.len() / PAGE).unwrap_or(u64::MAX);
             self.page = 0;
         }
-        let slot = record(self.piece.get(self.page * PAGE..).unwrap_or_default(), self.place);
+        let entry = record(self.piece.get(self.page * PAGE..).unwrap_or_default(), crate::at(self.place));
         self.place += 1;
         self.left -= 1;
-        Ok(Some(slot))
+        Ok(Some(entry))
     }
 }
 
@@ -227,11 +300,10 @@ fn read_pages(store: &dyn RunStore, run: u64, first: u64, into: &mut [u8]) -> Re
     Ok(())
 }
 
-fn head(number: u64, len: u32) -> [u8; PAGE] {
+fn head(number: u64) -> [u8; PAGE] {
     let mut bytes = [0; PAGE];
     let record = u32::try_from(RECORD).unwrap_or(u32::MAX);
-    let fields: [&[u8]; 5] =
-        [MAGIC, &VERSION.to_le_bytes(), &record.to_le_bytes(), &number.to_le_bytes(), &len.to_le_bytes()];
+    let fields: [&[u8]; 4] = [MAGIC, &VERSION.to_le_bytes(), &record.to_le_bytes(), &number.to_le_bytes()];
     for (byte, field) in bytes.iter_mut().zip(fields.concat()) {
         *byte = field;
     }

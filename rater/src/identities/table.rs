@@ -1,13 +1,17 @@
 //! Identities in memory: every identity's 128-bit fingerprint with the digest of its first content.
 //!
-//! Entries of 24 bytes stand one behind the other as they came; an [`Index`] finds them, so that a new identity costs one
-//! random cache line, that of its slot.
+//! An identity has a slot of 8 bytes, that holds the upper 32 bits of its fingerprint's low half, and an entry of 20 bytes, that holds the
+//! rest. Both belong to a range of hashes, of which there are few, where entries stand one behind the other as they came: a new identity
+//! costs one random cache line, that of its slot. Each range grows by itself, and each at another time, so that there is never much to
+//! move at once nor much room that is not used; and one range can be spilled while the others stay.
+#![expect(clippy::arithmetic_side_effects, reason = "sizes and counts of what is in memory")]
 
 use weir_model::hash::{Fingerprint, PayloadDigest};
 
-use crate::index::Index;
+use super::entries::{Entries, Growth, Rest};
+use super::slots::{Found, Slots, number_in, tag_in};
 use crate::next_index;
-use crate::pool::Pool;
+use crate::prefetch::AHEAD;
 
 /// What an identity turns out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,91 +29,199 @@ pub(super) type Entry = [u64; 3];
 /// No identity looks like this: see [`halves`].
 pub(super) const NO_ENTRY: Entry = [u64::MAX; 3];
 
-/// Entries in segments of 12 KiB: what a small budget can spare.
-type Entries = Pool<Entry, 9>;
+const NO_REST: Rest = [u32::MAX; 5];
+
+/// Homes of an empty range; those of the last range are a half more.
+const HOMES_MIN: usize = 256;
+/// Ranges that may grow while a batch is admitted: they grow at different times, but chance has a say.
+const GROWING: usize = 2;
 
 /// Identities of one shard.
 #[derive(Debug)]
 pub struct Table {
-    /// By the low half of the fingerprint.
-    index: Index,
-    /// In the order in which they came.
+    /// By the highest bits of the fingerprint's low half.
+    ranges: Vec<Range>,
+    /// log2 of the number of ranges.
+    range_bits: u32,
+    len: usize,
+    /// Bytes of all ranges.
+    held_bytes: usize,
+    homes_max: usize,
+    /// For a range that grows.
+    scratch: Vec<u64>,
+    /// Growth is fast up to this many bytes in all, and then tight.
+    ample_bytes: usize,
+}
+
+/// The identities of one range of hashes.
+#[derive(Debug)]
+struct Range {
+    slots: Slots,
     entries: Entries,
 }
 
 impl Table {
-    /// Holds `len` identities without growing.
-    pub fn with_capacity(len: usize) -> Table {
-        Table { index: Index::with_capacity(len), entries: Entries::new() }
-    }
-
-    /// Bytes of a table that holds `len` identities without growing, once it is full.
-    pub fn bytes_for(len: usize) -> usize {
-        let index = Index::with_capacity(0).capacity().max(len);
-        Index::bytes_for(index).saturating_add(Entries::bytes_for(index))
-    }
-
-    /// Bytes that growing takes for a moment beside what there is, and the larger table in the end.
-    pub fn bytes_to_grow(&self) -> usize {
-        let capacity = self.capacity();
-        Table::bytes_for(capacity.saturating_mul(2)).saturating_sub(Entries::bytes_for(capacity))
-    }
-
-    /// How many identities it holds without growing.
-    pub fn capacity(&self) -> usize {
-        self.index.capacity()
-    }
-
-    /// How many identities can be entered before it grows.
-    pub fn room(&self) -> usize {
-        self.capacity().saturating_sub(self.len())
+    /// Empty, with 2^`range_bits` ranges, and memory to spare below `ample_bytes`.
+    pub fn new(range_bits: u32, ample_bytes: usize) -> Table {
+        let ranges: Vec<Range> = (0..1 << range_bits).map(|range| Range::new(range, range_bits)).collect();
+        let held_bytes = ranges.iter().map(Range::bytes).sum();
+        let homes_max = homes_max(&ranges);
+        Table { ranges, range_bits, len: 0, held_bytes, homes_max, scratch: Vec::new(), ample_bytes }
     }
 
     /// Number of identities.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.len
     }
 
-    /// Doubles its room.
-    pub fn grow(&mut self) {
-        self.index.grow();
+    /// Number of ranges.
+    pub fn ranges(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// Number of identities in a range.
+    pub fn range_len(&self, range: usize) -> usize {
+        self.ranges.get(range).map_or(0, |range| range.slots.len())
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        self.held_bytes + self.scratch.capacity() * size_of::<u64>()
+    }
+
+    /// Bytes that it takes at the most while `new` more identities are entered.
+    pub fn bytes_after(&self, new: usize) -> usize {
+        let larger = grown(self.homes_max + new, self.growth());
+        // The scratch may have to be larger, too.
+        let growing =
+            (larger - self.homes_max) * self.ranges.len().min(GROWING) + larger.saturating_sub(self.scratch.capacity());
+        let range_len = self.homes_max.min(self.len + new);
+        let entries =
+            Entries::bytes_to_grow(range_len, self.growth()) * self.ranges.len().min(GROWING) + new * size_of::<Rest>();
+        self.bytes() + growing * size_of::<u64>() + entries
+    }
+
+    /// The most identities that a range can have when it is spilled.
+    pub fn range_len_max(&self) -> usize {
+        self.homes_max
     }
 
     /// Starts to bring the slot of an identity into the cache.
     #[inline]
     pub fn prefetch(&self, fingerprint: Fingerprint) {
         let [low, _] = halves(fingerprint);
-        self.index.prefetch(low);
+        let tag = low >> 32;
+        if let Some(range) = self.ranges.get(self.range_of(tag)) {
+            range.slots.prefetch(share(tag, self.range_bits));
+            range.entries.prefetch_next();
+        }
     }
 
     /// Looks an identity up and enters it if it is new.
     #[inline]
     pub fn admit(&mut self, fingerprint: Fingerprint, payload: PayloadDigest) -> Admission {
         let [low, high] = halves(fingerprint);
-        for number in self.index.numbers(low) {
-            if let Some(&[known_low, known_high, first]) = self.entries.get(number)
-                && [known_low, known_high] == [low, high]
-            {
-                return if first == payload.0 { Admission::Duplicate } else { Admission::Conflict };
+        let tag = low >> 32;
+        let (at, range_bits, growth) = (self.range_of(tag), self.range_bits, self.growth());
+        let Some(Range { slots, entries }) = self.ranges.get_mut(at) else { unreachable!("every tag has a range") };
+        let rest = rest_of([low, high, payload.0]);
+        let [r0, r1, r2, digest @ ..] = rest;
+        let is_meant =
+            |number| matches!(entries.get(number), Some([k0, k1, k2, ..]) if [*k0, *k1, *k2] == [r0, r1, r2]);
+        let slot = match slots.find(tag, share(tag, range_bits), is_meant) {
+            Found::Number(number) => {
+                let is_same = matches!(entries.get(number), Some([_, _, _, first @ ..]) if *first == digest);
+                return if is_same { Admission::Duplicate } else { Admission::Conflict };
             }
+            Found::Absent(slot) => slot,
+        };
+        let before = slots.bytes() + entries.bytes();
+        slots.insert(slot, tag, next_index(entries.len()));
+        entries.push(rest, growth);
+        self.held_bytes += slots.bytes() + entries.bytes() - before;
+        let is_full = slots.is_full();
+        self.len += 1;
+        if is_full {
+            self.grow(at);
         }
-        self.index.insert(low, next_index(self.entries.len()));
-        self.entries.push([low, high, payload.0]);
         Admission::New
     }
 
-    /// All identities in the order in which they came.
+    /// All identities, by range.
     pub fn iter(&self) -> impl Iterator<Item = (Fingerprint, PayloadDigest)> {
-        self.entries.iter().map(|entry| identity(*entry))
+        self.ranges
+            .iter()
+            .flat_map(|Range { slots, entries }| slots.iter().map(|word| identity(entry_of(word, entries))))
     }
 
-    /// Calls `visit` for every entry, ascending, and forgets them all; the memory is kept. After an error they are forgotten too.
-    pub fn drain_sorted<E>(&mut self, mut visit: impl FnMut(Entry) -> Result<(), E>) -> Result<(), E> {
-        let Table { index, entries } = self;
-        let entry = |number: u32| entries.get(number).copied().unwrap_or(NO_ENTRY);
-        let drained = index.drain(entry, |number| entries.prefetch(number), &mut visit);
+    /// Calls `visit` for every entry of a range, ascending, and forgets them all; their slots are kept for those to come. After an error
+    /// they are forgotten too.
+    pub fn drain_range<E>(&mut self, range: usize, visit: impl FnMut(Entry) -> Result<(), E>) -> Result<(), E> {
+        let Some(Range { slots, entries }) = self.ranges.get_mut(range) else { return Ok(()) };
+        let before = slots.bytes() + entries.bytes();
+        let mut words = slots.take();
+        self.len -= entries.len();
+        let rest = |number| entries.get(number).copied().unwrap_or(NO_REST);
+        for same in words.chunk_by_mut(|a, b| tag_in(*a) == tag_in(*b)) {
+            same.sort_unstable_by_key(|word| key(rest(number_in(*word))));
+        }
+        let mut ahead = words.iter().skip(AHEAD);
+        let visited = words
+            .iter()
+            .map(|word| {
+                if let Some(later) = ahead.next() {
+                    entries.prefetch(number_in(*later));
+                }
+                entry_of(*word, entries)
+            })
+            .try_for_each(visit);
         entries.clear();
-        drained
+        slots.reuse(words, homes_min(range, self.range_bits));
+        self.held_bytes = self.held_bytes + slots.bytes() + entries.bytes() - before;
+        self.homes_max = homes_max(&self.ranges);
+        self.scratch.clear();
+        self.scratch.shrink_to(self.homes_max);
+        visited
+    }
+
+    /// Gives back the memory of ranges that are empty.
+    pub fn shrink(&mut self) {
+        self.scratch = Vec::new();
+        for (range, place) in self.ranges.iter_mut().enumerate().filter(|(_, range)| range.slots.len() == 0) {
+            *place = Range::new(range, self.range_bits);
+        }
+        self.held_bytes = self.ranges.iter().map(Range::bytes).sum();
+        self.homes_max = homes_max(&self.ranges);
+    }
+
+    #[inline]
+    fn range_of(&self, tag: u64) -> usize {
+        usize::try_from(tag >> (32 - self.range_bits)).unwrap_or(usize::MAX)
+    }
+
+    #[inline]
+    fn growth(&self) -> Growth {
+        if self.held_bytes < self.ample_bytes { Growth::Fast } else { Growth::Tight }
+    }
+
+    #[cold]
+    fn grow(&mut self, range: usize) {
+        let (range_bits, growth) = (self.range_bits, self.growth());
+        let Some(Range { slots, .. }) = self.ranges.get_mut(range) else { return };
+        let before = slots.bytes();
+        slots.grow(grown(slots.homes(), growth), |tag| share(tag, range_bits), &mut self.scratch);
+        self.held_bytes = self.held_bytes + slots.bytes() - before;
+        self.homes_max = self.homes_max.max(slots.homes());
+    }
+}
+
+impl Range {
+    fn new(range: usize, range_bits: u32) -> Range {
+        Range { slots: Slots::new(homes_min(range, range_bits)), entries: Entries::default() }
+    }
+
+    fn bytes(&self) -> usize {
+        self.slots.bytes() + self.entries.bytes()
     }
 }
 
@@ -121,9 +233,59 @@ pub(super) fn identity([low, high, payload]: Entry) -> (Fingerprint, PayloadDige
 /// Low and high half. The one fingerprint in 2^128 that could look like no entry becomes its neighbour.
 pub(super) fn halves(fingerprint: Fingerprint) -> [u64; 2] {
     let value = fingerprint.0.min(u128::MAX - 1);
-    let low = u64::try_from(value & u128::from(u64::MAX)).unwrap_or(u64::MAX);
-    let high = u64::try_from(value >> 64).unwrap_or(u64::MAX);
-    [low, high]
+    [low_half(value), low_half(value >> 64)]
+}
+
+/// A range has 2^32 shares: how many of them lie before a tag.
+#[inline]
+fn share(tag: u64, range_bits: u32) -> u64 {
+    (tag << range_bits) & u64::from(u32::MAX)
+}
+
+/// Ranges begin with different sizes, and so grow at different times ever after.
+fn homes_min(range: usize, range_bits: u32) -> usize {
+    HOMES_MIN + (((HOMES_MIN >> 1) * range) >> range_bits)
+}
+
+fn homes_max(ranges: &[Range]) -> usize {
+    ranges.iter().map(|range| range.slots.homes()).max().unwrap_or(0)
+}
+
+fn grown(homes: usize, growth: Growth) -> usize {
+    match growth {
+        Growth::Fast => homes + (homes >> 1),
+        Growth::Tight => homes + (homes >> 3),
+    }
+}
+
+#[inline]
+fn rest_of([low, high, payload]: Entry) -> Rest {
+    let ([l, _], [h0, h1], [p0, p1]) = (words(low), words(high), words(payload));
+    [l, h0, h1, p0, p1]
+}
+
+fn entry_of(word: u64, entries: &Entries) -> Entry {
+    let Some([l, h0, h1, p0, p1]) = entries.get(number_in(word)).copied() else { return NO_ENTRY };
+    [joined(l, 0) | tag_in(word) << 32, joined(h0, h1), joined(p0, p1)]
+}
+
+/// In the order of entries.
+fn key([l, h0, h1, p0, p1]: Rest) -> [u64; 3] {
+    [u64::from(l), joined(h0, h1), joined(p0, p1)]
+}
+
+#[inline]
+fn words(value: u64) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = value.to_le_bytes();
+    [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]
+}
+
+fn joined(low: u32, high: u32) -> u64 {
+    u64::from(low) | (u64::from(high) << 32)
+}
+
+fn low_half(value: u128) -> u64 {
+    u64::try_from(value & u128::from(u64::MAX)).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -133,35 +295,43 @@ mod tests {
     use super::*;
 
     proptest::proptest! {
-        /// Against a plain map, over enough identities to grow several times, with clustered low halves.
+        /// Against a plain map, over enough identities to grow several times, with clustered low halves, with ranges drained in between.
         #[test]
-        fn agrees_with_a_map(events in proptest::collection::vec((0_u128..40, 0_u128..300, 0_u64..3), 0..6000)) {
-            let mut identities = Table::with_capacity(0);
+        fn agrees_with_a_map(
+            range_bits in 0_u32..4,
+            batches in proptest::collection::vec(
+                proptest::collection::vec((0_u128..40, 0_u128..300, 0_u64..3), 0..2000), 1..5),
+        ) {
+            let mut table = Table::new(range_bits, 1 << 14);
             let mut model: HashMap<u128, u64> = HashMap::new();
-            for (high, low, payload) in events {
-                let fingerprint = (high << 64) | (low << 60) | low;
-                let expected = match model.get(&fingerprint) {
-                    None => Admission::New,
-                    Some(first) if *first == payload => Admission::Duplicate,
-                    Some(_) => Admission::Conflict,
-                };
-                model.entry(fingerprint).or_insert(payload);
-                proptest::prop_assert_eq!(identities.admit(Fingerprint(fingerprint), PayloadDigest(payload)), expected);
+            for (at, batch) in batches.into_iter().enumerate() {
+                for (high, low, payload) in batch {
+                    let fingerprint = (high << 64) | (low << 60) | low;
+                    let expected = match model.get(&fingerprint) {
+                        None => Admission::New,
+                        Some(first) if *first == payload => Admission::Duplicate,
+                        Some(_) => Admission::Conflict,
+                    };
+                    model.entry(fingerprint).or_insert(payload);
+                    proptest::prop_assert_eq!(table.admit(Fingerprint(fingerprint), PayloadDigest(payload)), expected);
+                }
+                proptest::prop_assert_eq!((table.len(), table.iter().count()), (model.len(), model.len()));
+                let range = at % table.ranges();
+                let mut drained = Vec::new();
+                let Ok(()) = table.drain_range(range, |entry| {
+                    drained.push(entry);
+                    Ok::<_, std::convert::Infallible>(())
+                });
+                let in_range = |fingerprint: &u128| (halves(Fingerprint(*fingerprint))[0] >> 32 >> (32 - range_bits)) as usize == range;
+                let mut sorted: Vec<Entry> = model.extract_if(|fingerprint, _| in_range(fingerprint)).map(|(fingerprint, payload)| {
+                    let [low, high] = halves(Fingerprint(fingerprint));
+                    [low, high, payload]
+                }).collect();
+                sorted.sort_unstable();
+                proptest::prop_assert_eq!(drained, sorted);
+                let bytes: usize = table.ranges.iter().map(Range::bytes).sum();
+                proptest::prop_assert_eq!(table.bytes(), bytes + table.scratch.capacity() * 8);
             }
-            proptest::prop_assert_eq!(identities.len(), model.len());
-            proptest::prop_assert_eq!(identities.iter().count(), model.len());
-            let mut sorted: Vec<Entry> = model.iter().map(|(fingerprint, payload)| {
-                let [low, high] = halves(Fingerprint(*fingerprint));
-                [low, high, *payload]
-            }).collect();
-            sorted.sort_unstable();
-            let mut drained = Vec::new();
-            let Ok(()) = identities.drain_sorted(|entry| {
-                drained.push(entry);
-                Ok::<_, std::convert::Infallible>(())
-            });
-            proptest::prop_assert_eq!(drained, sorted);
-            proptest::prop_assert_eq!((identities.len(), identities.iter().count()), (0, 0));
         }
     }
 }

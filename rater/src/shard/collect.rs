@@ -13,7 +13,7 @@ use super::{Scratch, Shard, set};
 use crate::buckets::{BucketKey, hash_of};
 use crate::combos::{Choice, NO_COMBO};
 use crate::event_view::{EventView, Usage};
-use crate::plan::{CompiledCharge, Partial, RatingPlan};
+use crate::plan::{CompiledCharge, Partial, RatingPlan, Resource};
 use crate::subjects::{Place, Subjects};
 use crate::{at, next_index};
 
@@ -56,7 +56,7 @@ impl Shard {
                         self.refuse((verdicts, event), UnpricedReason::NoCell, charge, value);
                     }
                     Selected::LateRefused => {
-                        self.counters.count_late_refused();
+                        self.counters.count_late_refused(1);
                         if let Some(verdict @ Verdict::Unmetered) = verdicts.get_mut(i) {
                             *verdict = Verdict::LateRefused;
                         }
@@ -76,7 +76,18 @@ impl Shard {
         (event, bytes): (&EventView<'_>, &mut Vec<u8>),
     ) -> Selected {
         let (compiled, _) = plan.charge(charge);
-        let Some((resource, value)) = event.observe(compiled) else { return Selected::No };
+        let Some(observed) = event.observe(compiled) else { return Selected::No };
+        self.locate(plan, place, (charge, observed), (event, bytes))
+    }
+
+    /// What an event that a meter of a charge selects, with this value, is there.
+    pub(super) fn locate(
+        &mut self,
+        plan: &RatingPlan,
+        place: &Place,
+        (charge, (resource, value)): (ChargeIdx, (&Resource, Quantity)),
+        (event, bytes): (&EventView<'_>, &mut Vec<u8>),
+    ) -> Selected {
         let (stretch, index) = match place.partial {
             Partial::No => (place.stretch, charge),
             Partial::Yes => self.home(plan, place.stretch, charge),
@@ -147,13 +158,7 @@ impl Shard {
             self.combos.resolve(&choice)?
         } else {
             bytes.clear();
-            for slot in &compiled.combo_slots {
-                // Lengths go first, so that values cannot run together; an absent value has a length that none has.
-                let value = event.text(*slot);
-                let len = value.map_or(u32::MAX, |value| u32::try_from(value.len()).unwrap_or(u32::MAX));
-                bytes.extend_from_slice(&len.to_le_bytes());
-                bytes.extend_from_slice(value.unwrap_or_default().as_bytes());
-            }
+            event.push_texts(&compiled.combo_slots, bytes);
             self.combos.find(&choice, plan.key().text(bytes))?
         };
         Some((combo, self.combos.get(combo).cell))
@@ -203,7 +208,7 @@ fn plain_usage(event: u32, place: &Place, charge: ChargeIdx, value: Quantity) ->
 }
 
 /// What an event is at a charge.
-enum Selected {
+pub(super) enum Selected {
     /// Nothing: the charge does not select it.
     No,
     /// A usage of some bucket.

@@ -19,13 +19,15 @@ use weir_model::rated::ShardOutput;
 use weir_model::time::Instant;
 use weir_model::verdict::{UnpricedReason, Verdict};
 
+use super::collect::Selected;
 use super::rate::{Sink, plain_amount};
 use super::{Rows, Shard};
 use crate::at;
 use crate::buckets::{Bucket, BucketKey, hash_of};
 use crate::combos::{Combo, NO_COMBO};
 use crate::event_view::{EventView, Usage};
-use crate::plan::RatingPlan;
+use crate::plan::{Partial, RatingPlan};
+use crate::sums::Sum;
 
 /// What a bucket came to before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,12 +59,40 @@ pub struct KnownBucket<'b> {
     pub events: u64,
 }
 
-/// Why a known bucket cannot be taken in.
+/// What some events of one subject came to, all in the same part of a period.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownSums<'s> {
+    /// The subject.
+    pub subject: &'s str,
+    /// Its keyed hash.
+    pub subject_hash: RouteHash,
+    /// An instant in that part of the period.
+    pub time: Instant,
+    /// By charge, group and cell.
+    pub sums: &'s [KnownSum<'s>],
+}
+
+/// What some events came to at a charge that [folds](RatingPlan::folds): they have the same texts where the charge looks at
+/// texts.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownSum<'s> {
+    /// The charge.
+    pub charge: ChargeIdx,
+    /// An event that the charge selects, with the same texts, whosever it is.
+    pub event: EventView<'s>,
+    /// What they came to.
+    pub sum: Sum,
+}
+
+/// Why a known bucket or sum cannot be taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ResumeError {
     /// The plan has no such customer at that time.
     #[error("nobody has the bucket under this catalog")]
     Unplaced,
+    /// The charge does not select the events that are said to come to a sum there.
+    #[error("the charge does not select the usage")]
+    Unselected,
     /// The bucket stands in the archive twice.
     #[error("the bucket stands there twice")]
     Repeated,
@@ -87,7 +117,7 @@ impl Shard {
             let event = EventView { text, batch, i: at(usage.event) };
             let mut sink = Sink { rows: Rows::Count, output };
             let taken = if plan.charge(usage.key.charge).0.is_deferred {
-                self.absorb(&plan, usage, &event, &mut sink)
+                self.absorb(&plan, (usage, 1), &event, &mut sink)
             } else {
                 self.rate(&plan, usage, &event, &mut sink)
             };
@@ -99,11 +129,44 @@ impl Shard {
         self.scratch = scratch;
     }
 
-    /// Takes a usage into its bucket without pricing it.
+    /// Takes in sums of usages, to whose buckets more may come.
+    pub fn resume_sums(&mut self, known: &KnownSums<'_>) -> Result<(), ResumeError> {
+        let plan = Arc::clone(&self.plan);
+        let subject = self.subjects.intern(&plan, known.subject_hash, || known.subject);
+        let place = self.subjects.place(&plan, subject, known.time).map_err(|_| ResumeError::Unplaced)?;
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.usages.clear();
+        for (number, KnownSum { charge, event, sum }) in (0..).zip(known.sums) {
+            let observed = (plan.charge(*charge).0.first(), sum.quantity);
+            match self.locate(&plan, &place, (*charge, observed), (event, &mut scratch.combo_bytes)) {
+                Selected::Usage(usage) => {
+                    self.buckets.prefetch_slot(usage.hash);
+                    scratch.usages.push(Usage { event: number, ..usage });
+                }
+                Selected::NoCell(_) => {
+                    let meter = plan.charge(*charge).1.meter;
+                    self.counters.add_unpriced(UnpricedReason::NoCell, Some(meter), (sum.events, sum.quantity));
+                }
+                Selected::LateRefused => self.counters.count_late_refused(sum.events),
+                Selected::No => return Err(ResumeError::Unselected),
+            }
+        }
+        scratch.usages.iter().for_each(|usage| self.buckets.prefetch_bucket(usage.hash));
+        let mut output = ShardOutput::default();
+        let mut sink = Sink { rows: Rows::Count, output: &mut output };
+        for usage in &scratch.usages {
+            let KnownSum { event, sum, .. } = known.sums.get(at(usage.event)).ok_or(ResumeError::Unselected)?;
+            self.absorb(&plan, (usage, sum.events), event, &mut sink)?;
+        }
+        self.scratch = scratch;
+        Ok(())
+    }
+
+    /// Takes usages, whose value is their sum, into their bucket without pricing them.
     fn absorb(
         &mut self,
         plan: &RatingPlan,
-        usage: &Usage,
+        (usage, events): (&Usage, u64),
         event: &EventView<'_>,
         sink: &mut Sink<'_>,
     ) -> Result<(), Overflow> {
@@ -114,23 +177,36 @@ impl Shard {
         if !usage.has_extra {
             let bucket = self.buckets.get_mut(number);
             bucket.quantity = bucket.quantity.checked_add(usage.value)?;
-            return bucket.count_events(1);
+            return bucket.count_events(events);
         }
         let (compiled, charge) = plan.charge(usage.key.charge);
         let (bucket, extra) = self.buckets.get_with_extra_mut(number).ok_or(Overflow)?;
         let rule = Rule { charge, cell: usage.cell, terms: &extra.terms };
         let observation = event.observation(compiled.first(), usage.value, plan.key());
         extra.state.absorb(&rule, &extra.frames, &[Some(observation)])?;
-        bucket.count_events(1)
+        bucket.count_events(events)
     }
 
-    /// Takes in a bucket as a whole.
-    pub fn resume_bucket(&mut self, known: &KnownBucket<'_>) -> Result<(), ResumeError> {
+    /// Takes in buckets as a whole; `Err`: which one cannot be, and why.
+    pub fn resume_buckets(&mut self, known: &[KnownBucket<'_>]) -> Result<(), (usize, ResumeError)> {
         let plan = Arc::clone(&self.plan);
-        let subject = self.subjects.intern(&plan, known.subject_hash, || known.subject);
-        let place = self.subjects.place(&plan, subject, known.begins_at).map_err(|_| ResumeError::Unplaced)?;
-        let (compiled, charge) = plan.charge(known.charge);
-        if charge.plan != place.plan {
+        let mut places = Vec::with_capacity(known.len());
+        for (number, bucket) in known.iter().enumerate() {
+            let (key, partial) = self.key_of(&plan, bucket).map_err(|error| (number, error))?;
+            self.buckets.prefetch_slot(hash_of(key));
+            places.push((key, partial));
+        }
+        for (number, (bucket, place)) in known.iter().zip(places).enumerate() {
+            self.resume_bucket(&plan, bucket, place).map_err(|error| (number, error))?;
+        }
+        Ok(())
+    }
+
+    /// Which bucket a known one is here, and whether its period is partial.
+    fn key_of(&mut self, plan: &RatingPlan, known: &KnownBucket<'_>) -> Result<(BucketKey, Partial), ResumeError> {
+        let subject = self.subjects.intern(plan, known.subject_hash, || known.subject);
+        let place = self.subjects.place(plan, subject, known.begins_at).map_err(|_| ResumeError::Unplaced)?;
+        if plan.charge(known.charge).1.plan != place.plan {
             return Err(ResumeError::Unplaced);
         }
         let combo = if known.group.is_empty() && known.cell == CellIdx::ONLY {
@@ -139,7 +215,16 @@ impl Shard {
             let group = known.group.iter().map(|value| Box::from(*value)).collect();
             self.combos.enter(Combo { group, cell: known.cell })
         };
-        let key = BucketKey { stretch: place.stretch, charge: known.charge, combo };
+        Ok((BucketKey { stretch: place.stretch, charge: known.charge, combo }, place.partial))
+    }
+
+    fn resume_bucket(
+        &mut self,
+        plan: &RatingPlan,
+        known: &KnownBucket<'_>,
+        (key, partial): (BucketKey, Partial),
+    ) -> Result<(), ResumeError> {
+        let (compiled, charge) = plan.charge(known.charge);
         if self.buckets.find(key, hash_of(key)).is_some() {
             return Err(ResumeError::Repeated);
         }
@@ -147,8 +232,8 @@ impl Shard {
             Known::Quantity(quantity) => (quantity, None),
             Known::Amount(quantity, amount) => (quantity, Some(amount)),
         };
-        let number = if compiled.has_extra(place.partial) {
-            let number = self.open_with_extra(&plan, key)?;
+        let number = if compiled.has_extra(partial) {
+            let number = self.open_with_extra(plan, key)?;
             let (bucket, extra) = self.buckets.get_with_extra_mut(number).ok_or(Overflow)?;
             let rule = Rule { charge, cell: known.cell, terms: &extra.terms };
             extra.state = match amount {
@@ -161,8 +246,7 @@ impl Shard {
             };
             number
         } else {
-            let amount =
-                amount.map_or_else(|| plain(&plan, key.charge, (known.begins_at, known.cell), quantity), Ok)?;
+            let amount = amount.map_or_else(|| plain(plan, key.charge, (known.begins_at, known.cell), quantity), Ok)?;
             self.buckets.insert(Bucket::new(key, quantity, amount), None)
         };
         Ok(self.buckets.get_mut(number).count_events(known.events)?)

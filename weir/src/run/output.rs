@@ -12,6 +12,7 @@ use std::time::Instant as Stopwatch;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 use weir_aggregator::{Archive, ArchiveSettings, Contents, Totals};
+use weir_invoicer::Modified;
 use weir_model::catalog::Catalog;
 use weir_model::event::Chunk;
 use weir_model::rated::ShardOutput;
@@ -19,6 +20,7 @@ use weir_rater::close::{Close, Periods, Sealed};
 
 use super::pieces;
 use super::reassembly::Sink;
+use super::summary::Sums;
 use crate::cli::RunArgs;
 use crate::failure::invalid;
 use crate::files::Sources;
@@ -36,8 +38,12 @@ pub struct Output {
 }
 
 impl Sink for Output {
-    fn append(&mut self, chunk: &Chunk, outputs: &[ShardOutput]) -> Result<()> {
+    fn append(&mut self, chunk: Arc<Chunk>, outputs: Vec<ShardOutput>) -> Result<()> {
         Ok(self.archive.append(chunk, outputs)?)
+    }
+
+    fn take_used(&mut self) -> Option<(Arc<Chunk>, Vec<ShardOutput>)> {
+        self.archive.take_used()
     }
 }
 
@@ -97,14 +103,25 @@ impl Output {
         Ok(())
     }
 
-    /// Writes the totals of the last close.
-    pub fn write_totals(&mut self, catalog: &Arc<Catalog>, (periods, threads): (&Periods<'_>, usize)) -> Result<()> {
+    /// Writes the totals of the last close; their sums, out of the same pass.
+    pub fn write_totals(&mut self, close: &Close<'_>, (periods, threads): (&Periods<'_>, usize)) -> Result<Sums> {
+        self.archive.end_rows()?;
+        let catalog = close.catalog();
+        let modified = Modified::of_catalog(catalog);
         let collect = |range| {
-            let mut totals = Totals::new(Arc::clone(catalog));
-            periods.visit(range, |period| totals.push(period))?;
-            Ok(totals)
+            let (mut sums, mut totals) = (Sums::default(), Totals::new(Arc::clone(catalog))?);
+            periods.visit(range, |period| {
+                totals.push(period)?;
+                sums.add_period((catalog, &modified), period)
+            })?;
+            Ok((sums, totals.encode()?))
         };
-        pieces::in_order(periods, threads, collect, |totals| Ok(self.archive.write_totals(totals)?))
+        let mut sums = Sums::default();
+        pieces::in_order(periods, threads, collect, |(of_piece, totals)| {
+            self.archive.write_totals(totals)?;
+            sums.add(&of_piece)
+        })?;
+        Ok(sums)
     }
 
     /// Completes the report, and publishes the folder.

@@ -3,7 +3,7 @@
 //! Every worker both decodes and rates. It owns some of the shards and rates their batches in log order; when nothing is
 //! ready to be rated it reads and decodes the next chunk. Decoded chunks go to all workers over bounded lock-free
 //! queues; how far decoding may run ahead of rating is bounded too, so memory is. The one lock guards the reader and is
-//! taken once per chunk. With an archive, one more thread takes rated chunks in log order and writes them.
+//! taken once per chunk. With an archive, one more thread takes rated chunks in log order and hands them to the archive's own.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use crossbeam_queue::ArrayQueue;
+use weir_aggregator::CHUNKS_HELD_MAX;
 use weir_handoff::{Receiver, Sender, bounded};
 use weir_ingest::reader::{self, ReadProgress, Reader};
 use weir_ingest::{DecodeScratch, Decoder};
@@ -172,7 +173,7 @@ impl<'a> Shared<'a> {
         shards: usize,
         spread: Spread,
     ) -> (Shared<'a>, Vec<Receiver<Arc<Chunk>>>) {
-        let in_flight = CHUNKS_AHEAD + spread.threads + ARCHIVE_QUEUE;
+        let in_flight = CHUNKS_AHEAD + spread.threads + ARCHIVE_QUEUE + CHUNKS_HELD_MAX;
         let first = reader.sequence();
         let (inboxes, receivers) = (0..spread.threads).map(|_| bounded(in_flight)).unzip();
         let shared = Shared {

@@ -10,7 +10,10 @@ use weir_model::rated::ShardOutput;
 /// Where rated chunks go, in log order.
 pub trait Sink: Send {
     /// Takes the outputs of all shards for one chunk.
-    fn append(&mut self, chunk: &Chunk, outputs: &[ShardOutput]) -> Result<()>;
+    fn append(&mut self, chunk: Arc<Chunk>, outputs: Vec<ShardOutput>) -> Result<()>;
+
+    /// Gives back what it does not need any more.
+    fn take_used(&mut self) -> Option<(Arc<Chunk>, Vec<ShardOutput>)>;
 }
 
 /// A chunk that one worker has rated its part of.
@@ -61,8 +64,8 @@ pub fn reassemble(
             // Worker by worker, parts come in log order: only the chunk just completed can be next.
             if let Some(ready) = waiting.iter().position(is_next) {
                 let (chunk, _, outputs) = waiting.swap_remove(ready);
-                sink.append(&chunk, &outputs).context("the run's output could not be written")?;
-                recycle(chunk, outputs);
+                sink.append(chunk, outputs).context("the run's output could not be written")?;
+                std::iter::from_fn(|| sink.take_used()).for_each(|(chunk, outputs)| recycle(chunk, outputs));
                 next += 1;
             }
         }

@@ -17,15 +17,15 @@ use crate::report::Report;
 
 /// Sums over some customers' periods.
 #[derive(Debug, Default)]
-struct Sums {
+pub struct Sums {
     amounts: BTreeMap<Currency, Amount>,
     invoiced: BTreeMap<Currency, Money>,
     invoices: u64,
     totals: u64,
 }
 
-/// Fills in what the report says about totals and money.
-pub fn fill(report: &mut Report, close: &Close<'_>, (shards, threads): (&[Shard], usize)) -> Result<()> {
+/// The sums over all periods of a close.
+pub fn of(close: &Close<'_>, (shards, threads): (&[Shard], usize)) -> Result<Sums> {
     let mut sums = Sums::default();
     let catalog = close.catalog();
     let modified = Modified::of_catalog(catalog);
@@ -47,11 +47,7 @@ pub fn fill(report: &mut Report, close: &Close<'_>, (shards, threads): (&[Shard]
     for period in close.merged_periods() {
         sums.add_period((catalog, &modified), period)?;
     }
-    report.amounts = texts(&sums.amounts, Amount::to_string);
-    report.invoiced = texts(&sums.invoiced, |money| money.to_decimal_text());
-    report.invoices = sums.invoices;
-    report.totals = sums.totals;
-    Ok(())
+    Ok(sums)
 }
 
 /// What the documents of several closes came to.
@@ -65,7 +61,16 @@ fn texts<T>(sums: &BTreeMap<Currency, T>, text: impl Fn(&T) -> String) -> BTreeM
 }
 
 impl Sums {
-    fn add_period(&mut self, (catalog, modified): (&Catalog, &Modified), period: &CustomerPeriod) -> Result<()> {
+    /// Fills in what the report says about totals and money.
+    pub fn fill(&self, report: &mut Report) {
+        report.amounts = texts(&self.amounts, Amount::to_string);
+        report.invoiced = texts(&self.invoiced, |money| money.to_decimal_text());
+        report.invoices = self.invoices;
+        report.totals = self.totals;
+    }
+
+    /// Adds one customer's period.
+    pub fn add_period(&mut self, (catalog, modified): (&Catalog, &Modified), period: &CustomerPeriod) -> Result<()> {
         for segment in &period.segments {
             let Some(plan) = catalog.plans.get(segment.plan.at()) else { continue };
             let amounts = self.amounts.entry(plan.currency).or_default();
@@ -89,7 +94,8 @@ impl Sums {
         Ok(())
     }
 
-    fn add(&mut self, other: &Sums) -> Result<()> {
+    /// Adds the sums over other periods.
+    pub fn add(&mut self, other: &Sums) -> Result<()> {
         for (currency, amount) in &other.amounts {
             let sum = self.amounts.entry(*currency).or_default();
             *sum = sum.checked_add(*amount)?;

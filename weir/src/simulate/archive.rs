@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result, anyhow};
-use arrow_array::RecordBatch;
+use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -115,13 +115,20 @@ impl Archive {
         self.events.read(columns, (bounds, self.figures.accepted), readers)
     }
 
-    /// Whether a column of the totals has nulls, or may have some.
-    pub fn has_nulls(&self, column: &str) -> Result<bool> {
+    /// Whether some total has no quantity but its text.
+    pub fn has_texts_only(&self) -> Result<bool> {
+        let known = |opened: &ArrowReaderMetadata| {
+            let columns = opened.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
+            let mut named = columns.filter(|found| found.column_path().string() == QUANTITY);
+            named.all(|found| found.statistics().and_then(Statistics::null_count_opt) == Some(0))
+        };
         for path in &self.totals.files {
             let opened = self.totals.open(path)?;
-            let columns = opened.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
-            let mut named = columns.filter(|found| found.column_path().string() == column);
-            if named.any(|found| found.statistics().and_then(Statistics::null_count_opt) != Some(0)) {
+            let mut nulls = Nulls::default();
+            for group in (0..opened.metadata().num_row_groups()).filter(|_| !known(&opened)) {
+                Slice { path, metadata: opened.clone(), group }.read(&[QUANTITY], &mut nulls)?;
+            }
+            if nulls.0 > 0 {
                 return Ok(true);
             }
         }
@@ -134,10 +141,29 @@ impl Archive {
     }
 }
 
+/// The column of the totals that is null where it does not hold the quantity.
+const QUANTITY: &str = "quantity";
+
+/// Counts the nulls of the only column.
+#[derive(Default)]
+struct Nulls(usize);
+
+impl Visitor for Nulls {
+    fn visit(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.0 += rows.columns().iter().map(Array::null_count).sum::<usize>();
+        Ok(())
+    }
+}
+
 /// What takes batches of rows in.
 pub trait Visitor: Send {
     /// Takes in some rows.
     fn visit(&mut self, rows: &RecordBatch) -> Result<()>;
+
+    /// Is called after the last rows.
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl Table {
@@ -187,6 +213,7 @@ fn spread<R: Visitor>(slices: &[Slice<'_>], columns: &[&str], readers: Vec<R>) -
             }
             read?;
         }
+        reader.finish()?;
         Ok(reader)
     };
     thread::scope(|scope| {
@@ -211,7 +238,7 @@ impl Slice<'_> {
 }
 
 /// Opens a file of a table. Columns that the file keeps as dictionaries are read as such, others as plain texts: making
-/// dictionaries of them would cost more than it saves.
+/// dictionaries of them, or texts of those, would cost more than it saves.
 fn open(path: &Path, table: &str) -> Result<ArrowReaderMetadata> {
     let file = File::open(path)?;
     let opened = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
@@ -227,13 +254,17 @@ fn open(path: &Path, table: &str) -> Result<ArrowReaderMetadata> {
         let mut named = columns.filter(|column| column.column_path().string() == name);
         named.all(|column| column.encodings().any(|encoding| encoding == Encoding::RLE_DICTIONARY))
     };
-    let plain = |field: &Field| match field.data_type() {
+    let as_kept = |field: &Field| match field.data_type() {
         DataType::Dictionary(_, values) if !is_dictionary(field.name()) => {
             field.clone().with_data_type((**values).clone())
         }
+        DataType::Utf8 if is_dictionary(field.name()) => {
+            let keys = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            field.clone().with_data_type(keys)
+        }
         _ => field.clone(),
     };
-    let fields: Vec<Field> = opened.schema().fields().iter().map(|field| plain(field)).collect();
+    let fields: Vec<Field> = opened.schema().fields().iter().map(|field| as_kept(field)).collect();
     let schema = Schema::new_with_metadata(fields, opened.schema().metadata().clone());
     let options = ArrowReaderOptions::new().with_schema(schema.into());
     Ok(ArrowReaderMetadata::try_new(opened.metadata().clone(), options)?)

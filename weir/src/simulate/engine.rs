@@ -14,33 +14,24 @@ use weir_model::currency::Currency;
 use weir_model::hash::HashKey;
 use weir_model::number::{Amount, Money, Overflow, Quantity};
 use weir_model::rated::CustomerPeriod;
-use weir_model::time::{Instant, Period};
+use weir_model::time::Instant;
 use weir_model::verdict::UnpricedReason;
 use weir_rater::close::{Close, Settled, seal};
 use weir_rater::{Counters, RatingPlan, Shard};
 
 use super::archive::Archive;
+use super::contents::Room;
 use super::events::{EventRows, Selection, Types};
+use super::fold::FoldPlan;
 use super::method::{Choice, Method};
+use super::scope::Scope;
 use super::totals;
 use crate::failure::invalid;
-use crate::run::pieces;
 
 /// The verdict of events with usage that has no price.
 const UNPRICED: &str = "unpriced";
 /// Shards; changes nothing about the result.
 const SHARDS: u16 = 16;
-
-/// What is computed and compared.
-#[derive(Debug, Clone, Default)]
-pub struct Scope {
-    /// Only this customer.
-    pub customer: Option<String>,
-    /// Only periods that begin then or later.
-    pub from: Option<Instant>,
-    /// Only periods that end then or earlier.
-    pub until: Option<Instant>,
-}
 
 /// What a customer has in one currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +49,7 @@ pub type ChargeName = (String, String, String, Currency);
 pub type Loss = (&'static str, Option<String>);
 
 /// An archive under a catalog.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Rated {
     /// A(S) by charge.
     pub charges: BTreeMap<ChargeName, Amount>,
@@ -84,12 +75,16 @@ pub struct Engine<'a> {
     pub scope: &'a Scope,
     /// Threads; at least 1.
     pub threads: usize,
+    /// How much each of them keeps of what it adds up.
+    pub room: Room,
 }
 
 impl Engine<'_> {
     /// Rates everything.
     pub fn rate(&self) -> Result<Rated> {
-        let is_known = |charge: ChargeIdx| self.method(charge) == Method::Totals;
+        let fold = self.fold_plan()?;
+        let is_folded = |charge: ChargeIdx| fold.as_ref().is_some_and(|fold| fold.folded[charge.at()]);
+        let is_known = |charge: ChargeIdx| self.method(charge) == Method::Totals || is_folded(charge);
         let plan = Arc::new(self.compile()?.without(is_known));
         let mut shards = fresh(&plan);
         if self.has_known() {
@@ -102,7 +97,7 @@ impl Engine<'_> {
         for (number, close) in self.archive.log.closes.iter().enumerate() {
             if needs_events {
                 let selection = self.selection(files..close.files_before);
-                rated.rejected += EventRows { engine: self, selection }.resume(&shards)?;
+                rated.rejected += EventRows { engine: self, selection, fold: fold.as_ref() }.resume(&shards)?;
             }
             files = close.files_before;
             let mut closing: Vec<Shard> = into_shards(shards);
@@ -121,6 +116,15 @@ impl Engine<'_> {
         self.count_unpriced(counters, &mut rated)?;
         self.check_rejected(&rated)?;
         Ok(rated)
+    }
+
+    /// What of the events is only added up, if anything is.
+    fn fold_plan(&self) -> Result<Option<FoldPlan>> {
+        if !self.choices.iter().any(|choice| choice.method == Method::Sums) {
+            return Ok(None);
+        }
+        let fold = FoldPlan::new(self.compile()?, |charge| self.method(charge), self.room);
+        Ok(fold.folded.contains(&true).then_some(fold))
     }
 
     /// How a charge is computed.
@@ -203,7 +207,7 @@ impl Engine<'_> {
         let plan = Arc::new(self.compile()?.without(|charge| self.method(charge) != Method::Totals));
         let shards = fresh(&plan);
         let selection = Selection { verdict: Some(UNPRICED), types: self.all_types(), ..self.selection(0..usize::MAX) };
-        EventRows { engine: self, selection }.resume(&shards)?;
+        EventRows { engine: self, selection, fold: None }.resume(&shards)?;
         let mut counters = Counters::default();
         into_shards(shards).iter().for_each(|shard| counters.add(shard.counters()));
         Ok(Counters { unpriced_usage: counters.unpriced_usage, ..Counters::default() })
@@ -224,14 +228,32 @@ impl Engine<'_> {
 
     fn sum_up(&self, close: &Close<'_>, shards: &[Shard], rated: &mut Rated) -> Result<()> {
         let modified = Modified::of_catalog(self.catalog);
-        let periods = pieces::periods(close, shards, self.threads)?;
-        let sum = |range| {
-            let (catalog, modified, scope) = (self.catalog, &modified, self.scope);
-            let mut sums = Sums { catalog, modified, scope, charges: Vec::new(), rated: Rated::default() };
-            periods.visit(range, |period| sums.add(period))?;
-            Ok(sums)
+        let sums = || Sums {
+            catalog: self.catalog,
+            modified: &modified,
+            scope: self.scope,
+            charges: Vec::new(),
+            rated: Rated::default(),
         };
-        pieces::in_order(&periods, self.threads, sum, |part| part.finish(rated))
+        let sum = |shards: &[Shard]| {
+            let mut sums = sums();
+            for shard in shards {
+                close.visit_own(shard, |period| sums.add(period))?;
+            }
+            Ok::<_, anyhow::Error>(sums)
+        };
+        let sum = &sum;
+        let per_thread = shards.len().div_ceil(self.threads).max(1);
+        thread::scope(|scope| {
+            let workers: Vec<_> = shards.chunks(per_thread).map(|shards| scope.spawn(move || sum(shards))).collect();
+            for worker in workers {
+                worker.join().map_err(|_| anyhow!("internal error: summing up panicked"))??.finish(rated)?;
+            }
+            Ok::<_, anyhow::Error>(())
+        })?;
+        let mut merged = sums();
+        close.merged_periods().iter().try_for_each(|period| merged.add(period))?;
+        merged.finish(rated)
     }
 }
 
@@ -295,20 +317,6 @@ impl Sums<'_> {
         }
         rated.totals += self.rated.totals;
         Ok(())
-    }
-}
-
-impl Scope {
-    /// Whether a customer's period is asked for.
-    pub fn has(&self, customer: &str, period: &Period) -> bool {
-        self.customer.as_deref().is_none_or(|only| only == customer)
-            && self.from.is_none_or(|from| from <= period.start)
-            && self.until.is_none_or(|until| period.end <= until)
-    }
-
-    /// Whether everything is.
-    pub fn is_whole(&self) -> bool {
-        self.customer.is_none() && self.from.is_none() && self.until.is_none()
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use anyhow::{Result, anyhow};
-use arrow_array::RecordBatch;
 use arrow_array::types::{Decimal128Type, TimestampMicrosecondType, UInt64Type};
+use arrow_array::{Array, RecordBatch};
 use weir_model::catalog::{Catalog, Charge, ChargeIdx, CustomerIdx};
 use weir_model::decimal::{Decimal, power_of_ten};
 use weir_model::hash::{HashKey, RouteHash, shard_of};
@@ -35,7 +35,7 @@ pub fn resume(engine: &Engine<'_>, shards: &[Mutex<Shard>]) -> Result<()> {
     let readers = (0..engine.threads).map(|_| reader()).collect();
     let mut columns = Vec::from(COLUMNS);
     columns.extend(engine.choices.iter().any(|choice| choice.is_unchanged).then_some(AMOUNT));
-    columns.extend(engine.archive.has_nulls("quantity")?.then_some(QUANTITY_TEXT));
+    columns.extend(engine.archive.has_texts_only()?.then_some(QUANTITY_TEXT));
     engine.archive.totals(&columns, &bounds, readers)?;
     Ok(())
 }
@@ -94,6 +94,15 @@ struct Party<'b> {
     customer: &'b str,
     subject: String,
     hash: RouteHash,
+    /// Whether its plans may be variants of its own.
+    may_have_variants: bool,
+}
+
+impl Party<'_> {
+    fn bucket<'a>(&'a self, total: &Total, group: &'a [&'a str]) -> KnownBucket<'a> {
+        let Total { begins_at, charge, cell, known, events, .. } = *total;
+        KnownBucket { subject: &self.subject, subject_hash: self.hash, begins_at, charge, group, cell, known, events }
+    }
 }
 
 impl Visitor for Reader<'_> {
@@ -112,7 +121,9 @@ impl Visitor for Reader<'_> {
         let quantity = rows.numbers::<Decimal128Type>("quantity")?;
         let amount = optional(AMOUNT).map(|name| rows.numbers::<Decimal128Type>(name)).transpose()?;
         let events = rows.numbers::<UInt64Type>("events")?;
+        let mut memo = ChargeMemo::of(&columns.plan, &columns.charge);
         let mut party = Party::default();
+        let mut rows: Vec<Total> = Vec::new();
         for i in 0..batch.num_rows() {
             let events = required(events(i))?;
             let customer = columns.customer.required(i)?;
@@ -120,19 +131,20 @@ impl Visitor for Reader<'_> {
             if events == 0 || self.members.as_ref().is_some_and(|members| !members.contains(customer)) {
                 continue;
             }
+            if party.customer != customer || party.subject.is_empty() {
+                self.take(&party, &mut rows)?;
+                party = self.party(customer);
+            }
             let catalog = self.engine.catalog;
-            let name = (customer, columns.plan.required(i)?, columns.charge.required(i)?);
-            let Some(index) = self.names.charge(catalog, name) else { continue };
+            let find =
+                || Ok(self.names.charge(catalog, (customer, columns.plan.required(i)?, columns.charge.required(i)?)));
+            let Some(index) = memo.charge((i, party.may_have_variants), find)? else { continue };
             if self.engine.method(index) != Method::Totals {
                 continue;
             }
-            if party.customer != customer || party.subject.is_empty() {
-                party = self.party(customer);
-            }
             let begins_at = Instant::from_micros(required(begins_at(i))?);
             let rules = catalog.charges.get(index.at()).ok_or_else(|| anyhow!("there is no such charge"))?;
-            let groups = columns.group.get(i).map(|text| group_values(rules, text)).transpose()?.unwrap_or_default();
-            let group: Vec<&str> = groups.iter().map(String::as_str).collect();
+            let group = columns.group.get(i).map(|text| group_values(rules, text)).transpose()?.unwrap_or_default();
             let quantity =
                 self.quantity(index, quantity(i), columns.quantity_text.as_ref().and_then(|text| text.get(i)))?;
             let is_unchanged = self.engine.choices.get(index.at()).is_some_and(|choice| choice.is_unchanged);
@@ -141,36 +153,96 @@ impl Visitor for Reader<'_> {
             } else {
                 Known::Quantity(quantity)
             };
-            let bucket = KnownBucket {
-                subject: &party.subject,
-                subject_hash: party.hash,
-                begins_at,
-                charge: index,
-                group: &group,
-                cell: self.cell((index, rules), begins_at, columns.cell.get(i))?,
-                known,
-                events,
-            };
-            self.take(&bucket).map_err(|error| match error {
-                ResumeError::Overflow(overflow) => too_large(overflow),
-                error => anyhow!("the archive is damaged: the total of {customer} at {}: {error}", name.2),
-            })?;
+            let cell = self.cell((index, rules), begins_at, columns.cell.get(i))?;
+            rows.push(Total { begins_at, charge: index, group, cell, known, events });
         }
-        Ok(())
+        self.take(&party, &mut rows)
+    }
+}
+
+/// A total of some customer.
+struct Total {
+    begins_at: Instant,
+    charge: ChargeIdx,
+    group: Vec<String>,
+    cell: CellIdx,
+    known: Known,
+    events: u64,
+}
+
+/// The charges behind the keys of plans and charges, of customers without variants of their own.
+struct ChargeMemo<'b> {
+    keys: Option<(&'b [i32], &'b [i32], usize)>,
+    charges: Vec<Option<Option<ChargeIdx>>>,
+}
+
+/// A batch's memo has at most as many entries as a batch has rows.
+const MEMO_MAX: usize = 8192;
+
+impl<'b> ChargeMemo<'b> {
+    fn of(plans: &Texts<'b>, charges: &Texts<'b>) -> ChargeMemo<'b> {
+        let (Texts::Dictionary(plan_keys, plans), Texts::Dictionary(charge_keys, charges)) = (plans, charges) else {
+            return ChargeMemo { keys: None, charges: Vec::new() };
+        };
+        let len = plans.len().saturating_mul(charges.len());
+        let has_nulls = plan_keys.null_count() + charge_keys.null_count() > 0;
+        let keys = (plan_keys.keys().values().as_ref(), charge_keys.keys().values().as_ref(), charges.len());
+        ChargeMemo {
+            keys: Some(keys).filter(|_| len <= MEMO_MAX && !has_nulls),
+            charges: vec![None; len.min(MEMO_MAX)],
+        }
+    }
+
+    /// The charge of a row.
+    fn charge(
+        &mut self,
+        (i, may_have_variants): (usize, bool),
+        find: impl FnOnce() -> Result<Option<ChargeIdx>>,
+    ) -> Result<Option<ChargeIdx>> {
+        let place = self.keys.filter(|_| !may_have_variants).and_then(|(plans, charges, width)| {
+            let key = |keys: &[i32]| keys.get(i).and_then(|key| usize::try_from(*key).ok());
+            Some(key(plans)? * width + key(charges)?)
+        });
+        let Some(slot) = place.and_then(|place| self.charges.get_mut(place)) else { return find() };
+        match slot {
+            Some(known) => Ok(*known),
+            None => Ok(*slot.insert(find()?)),
+        }
     }
 }
 
 impl Reader<'_> {
-    fn take(&self, bucket: &KnownBucket<'_>) -> Result<(), ResumeError> {
-        let shard = &self.shards[shard_of(bucket.subject_hash, u16::try_from(self.shards.len()).unwrap_or(1))];
-        lock(shard).resume_bucket(bucket)
+    /// Hands a customer's totals on.
+    fn take(&self, party: &Party<'_>, rows: &mut Vec<Total>) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut shard = lock(&self.shards[shard_of(party.hash, u16::try_from(self.shards.len())?)]);
+        let groups: Vec<Vec<&str>> = rows.iter().map(|row| row.group.iter().map(String::as_str).collect()).collect();
+        let buckets: Vec<KnownBucket<'_>> =
+            rows.iter().zip(&groups).map(|(row, group)| party.bucket(row, group)).collect();
+        shard.resume_buckets(&buckets).map_err(|(number, error)| match error {
+            ResumeError::Overflow(overflow) => too_large(overflow),
+            error => {
+                let charge = self.engine.catalog.charges.get(buckets[number].charge.at());
+                let charge = charge.map_or("?", |charge| charge.name.as_str());
+                anyhow!("the archive is damaged: the total of {} at {charge}: {error}", party.customer)
+            }
+        })?;
+        rows.clear();
+        Ok(())
     }
 
     fn party<'b>(&self, customer: &'b str) -> Party<'b> {
         let declared = self.names.customers.get(customer);
         let declared = declared.and_then(|index| self.engine.catalog.customers.get(index.at()));
         let subject = declared.and_then(|customer| customer.subjects.first()).map_or(customer, String::as_str);
-        Party { customer, subject: subject.to_owned(), hash: HashKey::FILES.route(subject.as_bytes()) }
+        Party {
+            customer,
+            subject: subject.to_owned(),
+            hash: HashKey::FILES.route(subject.as_bytes()),
+            may_have_variants: declared.is_some(),
+        }
     }
 
     /// The quantity at its meter's scale.

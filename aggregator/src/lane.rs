@@ -1,0 +1,56 @@
+//! One table's thread: takes chunks in log order, fills columns and writes batches, while others do the same for theirs.
+//!
+//! Owns: the thread and its bounded queue. Does not own: what is done. The tables never wait for each other, and each
+//! sees the same tasks in the same order, so that files do not depend on how fast they go.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Builder, JoinHandle};
+
+use crate::error::ArchiveError;
+use crate::files::TableReport;
+
+/// Tasks that wait, chunks mostly: about as many as come while a batch is written.
+pub(crate) const QUEUE: usize = 32;
+
+/// A thread that works on tasks.
+pub(crate) struct Lane<T> {
+    tasks: Option<SyncSender<T>>,
+    thread: Option<JoinHandle<Result<TableReport, ArchiveError>>>,
+}
+
+impl<T: Send + 'static> Lane<T> {
+    /// Starts a thread that works until the tasks are over or one of them fails.
+    pub(crate) fn start(
+        name: &str,
+        work: impl FnOnce(Receiver<T>) -> Result<TableReport, ArchiveError> + Send + 'static,
+    ) -> std::io::Result<Lane<T>> {
+        let (tasks, receiver) = sync_channel(QUEUE);
+        let thread = Builder::new().name(name.to_owned()).spawn(move || work(receiver))?;
+        Ok(Lane { tasks: Some(tasks), thread: Some(thread) })
+    }
+
+    /// Hands over the next task, or gives the error of one before.
+    pub(crate) fn send(&mut self, task: T) -> Result<(), ArchiveError> {
+        match &self.tasks {
+            Some(tasks) if tasks.send(task).is_ok() => Ok(()),
+            _ => self.finish().and(Err(ArchiveError::Stopped)),
+        }
+    }
+
+    /// Waits until all tasks are done; what was written.
+    pub(crate) fn finish(&mut self) -> Result<TableReport, ArchiveError> {
+        self.tasks = None;
+        let Some(thread) = self.thread.take() else { return Err(ArchiveError::Stopped) };
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+impl<T> Drop for Lane<T> {
+    /// Leaves nothing behind that still works on the archive's folder.
+    fn drop(&mut self) {
+        self.tasks = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
