@@ -80,6 +80,9 @@ fn is_confused(files: &Simulated, step: &Step) -> bool {
 }
 
 proptest! {
+    // Each case waits for the disk many times.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn without_crashes(steps in prop::collection::vec(step(), 0..60)) {
         let folder = tempfile::tempdir().unwrap();
