@@ -87,7 +87,7 @@ fn every_crash_of_a_run() {
         ends.borrow_mut().insert((known.durable, known.written, known.trimmed));
     });
     // The last run has come to the end, over more than three segments.
-    assert_eq!(ends.into_inner().pop_last(), Some((18, 19, 9)));
+    assert_eq!(ends.into_inner().pop_last(), Some((19, 20, 9)));
 }
 
 #[test]
