@@ -51,7 +51,7 @@ fn the_same_bytes() {
     assert_eq!(names, ["00000000000000000000.log", "00000000000000000003.log"]);
     for (name, bytes) in &kept {
         let made = fs::read(root.path().join(FOLDER).join(name)).unwrap();
-        assert!(made == *bytes, "{name} is {}", hex(&made));
+        assert!(made == *bytes, "{name} is {made:02x?}");
     }
 }
 
@@ -89,8 +89,4 @@ fn the_documented_places() {
     assert_eq!(fields, [1, 1_700_000_000_000_001, 1]);
     assert_eq!(bytes[second + 40..second + 48], [10, 0, 0, 0, 1, 0, 0, 0]);
     assert_eq!(&bytes[second + 48..second + 58], b"{\"id\":\"1\"}");
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -36,7 +36,7 @@ pub fn opened(files: &Simulated, segment_bytes: u64) -> Result<(Writer, Recovery
     open(Arc::new(files.clone()), settings(segment_bytes), 0, at(0))
 }
 
-pub fn events<'a>(payloads: &'a [impl AsRef<[u8]>]) -> Vec<Entry<'a>> {
+pub fn events(payloads: &[impl AsRef<[u8]>]) -> Vec<Entry<'_>> {
     payloads.iter().map(|payload| Entry { kind: EVENTS, payload: payload.as_ref() }).collect()
 }
 

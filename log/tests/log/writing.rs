@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use weir_files::{Failure, Files, Simulated, Survivors, for_each_failure};
+use weir_files::{Failure, Simulated, Survivors, for_each_failure};
 use weir_log::{Entry, LogError, Settings, WriteError, Written, open};
 
 use crate::logs::{CONTROL, EVENTS, HEAD, HEADER, all, at, events, files, names, opened, put, rest, segment, settings};
