@@ -1,4 +1,5 @@
-//! What a group costs: until it is durable (on the disk under the temporary folder), and the processor's part of it.
+//! What a group costs until it is durable, and without the sync; what reading costs. On the disk of the temporary folder, or of
+//! `WEIR_BENCH_DIR`.
 #![allow(missing_docs, reason = "criterion's macros write undocumented functions")]
 
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use weir_model::time::Instant as LogTime;
 const KIND: Kind = Kind::new(1).unwrap();
 const START: LogTime = LogTime::from_micros(0);
 
-/// A log in a folder that goes when it goes; `WEIR_BENCH_DIR` says on which disk.
+/// A log, and its folder, which goes with it.
 struct Bench {
     log: Writer,
     _folder: TempDir,
@@ -70,17 +71,14 @@ fn group(c: &mut Criterion) {
     group.finish();
 }
 
-/// The processor's part alone: checksums, and copies to the buffer and the page cache. Syncs are not in the time.
-fn processor(c: &mut Criterion) {
-    let bodies: &[usize] = if measures() { &[250, 250_000] } else { &[250] };
-    let mut group = c.benchmark_group("processor");
-    for bytes in bodies {
-        let body = body(*bytes);
-        let group_bytes = if measures() { 2_500_000 } else { 1000 };
-        let entries = vec![Entry { kind: KIND, payload: &body }; group_bytes / bytes];
+/// A group into the page cache: checksums and copies. Syncs are not in the time.
+fn write(c: &mut Criterion) {
+    let mut group = c.benchmark_group("write");
+    for (body, count) in shapes() {
+        let entries = vec![Entry { kind: KIND, payload: &body }; count];
         let mut bench = Bench::new();
-        group.throughput(Throughput::Bytes((entries.len() * bytes) as u64));
-        group.bench_function(BenchmarkId::new("write", format!("{bytes} B")), |b| {
+        group.throughput(Throughput::Bytes((body.len() * count) as u64));
+        group.bench_function(format!("{} B", body.len()), |b| {
             b.iter_custom(|groups| {
                 let mut time = Duration::ZERO;
                 for _ in 0..groups {
@@ -92,25 +90,40 @@ fn processor(c: &mut Criterion) {
                 time
             });
         });
-        group.bench_function(BenchmarkId::new("read", format!("{bytes} B")), |b| {
-            let end = bench.log.durable_offset();
-            let start = end - (entries.len() as u64).min(end - bench.log.first_offset());
+    }
+    group.finish();
+}
+
+/// Records out of the page cache, verified.
+fn read(c: &mut Criterion) {
+    let mut group = c.benchmark_group("read");
+    for (body, count) in shapes() {
+        let mut bench = Bench::new();
+        bench.write(&vec![Entry { kind: KIND, payload: &body }; count]);
+        bench.log.sync().expect("a disk that syncs");
+        group.throughput(Throughput::Bytes((body.len() * count) as u64));
+        group.bench_function(format!("{} B", body.len()), |b| {
             b.iter(|| {
-                let mut reader = bench.log.reader(start).expect("these records are there");
-                let mut sum = 0;
+                let mut reader = bench.log.reader(0).expect("nothing was trimmed");
+                let mut bytes = 0;
                 while let Some(record) = reader.read().expect("nothing is damaged") {
-                    sum += record.payload.len();
+                    bytes += record.payload.len();
                 }
-                sum
+                bytes
             });
         });
     }
     group.finish();
 }
 
+/// Bodies, and how many of them are a group.
+fn shapes() -> Vec<(Vec<u8>, usize)> {
+    if measures() { vec![(body(250), 10_000), (body(250_000), 10)] } else { vec![(body(250), 4)] }
+}
+
 fn criterion() -> Criterion {
     Criterion::default().sample_size(20).warm_up_time(Duration::from_millis(500))
 }
 
-criterion_group! { name = benches; config = criterion(); targets = group, processor }
+criterion_group! { name = benches; config = criterion(); targets = group, write, read }
 criterion_main!(benches);
