@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use weir_files::{Files, Simulated, Survivors, for_each_crash};
 use weir_log::{Verdict, WriteError, Writer};
 
-use crate::logs::{HEAD, HEADER, all, at, events, files, opened, put};
+use crate::logs::{HEAD, HEADER, all, at, events, files, opened, put, replace, segment};
 
 /// Room for five records of 16 bytes.
 const SEGMENT_BYTES: u64 = HEADER + 5 * (HEAD + 16);
@@ -112,4 +112,32 @@ fn every_crash_of_the_start_after_a_crash() {
         }
     }
     assert!(torn.into_inner() > 0, "no crash has torn anything");
+}
+
+#[test]
+fn torn_bytes_are_kept_through_every_crash_of_the_start() {
+    let torn = files();
+    let (mut log, _) = opened(&torn, SEGMENT_BYTES).unwrap();
+    put(&mut log, &[payload(0), payload(1)]);
+    let path = segment(0);
+    let mut bytes = torn.content(&path).unwrap();
+    let last = bytes.len() - 9;
+    bytes[last] ^= 1;
+    replace(&torn, &path, &bytes);
+    let start = usize::try_from(HEADER + HEAD + 16).unwrap();
+    for_each_crash(
+        &torn.survivors(Survivors::Nothing),
+        |files| drop(opened(files, SEGMENT_BYTES)),
+        |(), files| {
+            opened(&files, SEGMENT_BYTES).unwrap();
+            let kept: Vec<String> =
+                files.list("log").unwrap().into_iter().filter(|name| name.contains("torn")).collect();
+            let [name] = &kept[..] else { panic!("{kept:?}") };
+            assert_eq!(
+                files.content(&format!("log/{name}")).unwrap(),
+                bytes[start..bytes.len() - 1],
+                "all but the padding"
+            );
+        },
+    );
 }
