@@ -57,7 +57,6 @@ pub fn open(
 ) -> Result<(Writer, Recovery), LogError> {
     let folder = Folder { files, path: settings.folder.clone() };
     let segments = sound_segments(&folder, &settings)?;
-    folder.remove_unfinished()?;
     let (segment, next_offset, torn) = match segments.last() {
         None if known_durable > 0 => {
             return Err(LogError::Lost { folder: settings.folder, known_durable });
@@ -90,6 +89,7 @@ fn sound_segments(folder: &Folder, settings: &Settings) -> Result<Vec<u64>, LogE
 }
 
 fn first_segment(folder: &Folder, settings: &Settings, now: Instant) -> Result<Segment, FileError> {
+    folder.remove_unfinished()?;
     let deployment = settings.deployment;
     let header = Header { deployment, number: 0, first_offset: 0, created_at: now, durable_offset: 0 };
     let mut segment = Segment::begin(folder, header, settings.segment_bytes)?;
@@ -106,6 +106,7 @@ fn recover(
 ) -> Result<(Segment, u64, Option<Torn>), LogError> {
     let mut scan = Scan::open(folder, last)?;
     let (torn, last_time) = judge(&mut scan, known_durable)?;
+    folder.remove_unfinished()?;
     let torn = torn.map(|finding| keep(folder, &mut scan, finding)).transpose()?;
     let old = scan.header;
     let after_old = Instant::from_micros(old.created_at.micros().saturating_add(1));

@@ -129,22 +129,16 @@ impl Scan {
         Ok(None)
     }
 
-    /// Hands the bytes from the position on to `take`, in pieces, without the zeros at their end.
-    pub(crate) fn rest<E: From<FileError>>(&mut self, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<u64, E> {
+    /// Hands the bytes from the position on to `take`, in pieces, without the zeros at their end. Returns how many there are.
+    pub(crate) fn rest(&mut self, mut take: impl FnMut(&[u8]) -> Result<(), FileError>) -> Result<u64, FileError> {
+        let end = self.window.data_end(self.position)?;
         let mut position = self.position;
-        let mut zeros = 0;
-        while position < self.window.length {
-            let piece = self.window.at(position, PIECE_BYTES)?;
+        while position < end {
+            let piece = self.window.at(position, PIECE_BYTES.min(as_len(end - position)))?;
+            take(piece)?;
             position += piece.len() as u64;
-            let len = piece.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-            if len > 0 {
-                take(&vec![0; zeros])?;
-                take(&piece[..len])?;
-                zeros = 0;
-            }
-            zeros += piece.len() - len;
         }
-        Ok(position - self.position - zeros as u64)
+        Ok(position - self.position)
     }
 
     /// Length of the file.
@@ -227,15 +221,29 @@ impl Window {
         Ok(())
     }
 
+    /// Whether only zeros follow.
     fn is_zero_from(&mut self, position: u64) -> Result<bool, FileError> {
         let mut position = position;
         while position < self.length {
             let piece = self.at(position, PIECE_BYTES)?;
-            if piece.is_empty() || piece.iter().any(|byte| *byte != 0) {
+            if piece.iter().any(|byte| *byte != 0) {
                 return Ok(false);
             }
-            position += piece.len() as u64;
+            position += piece.len().max(1) as u64;
         }
         Ok(true)
+    }
+
+    /// Where the zeros at the file's end begin; the position itself if there is nothing else.
+    fn data_end(&mut self, position: u64) -> Result<u64, FileError> {
+        let (mut position, mut end) = (position, position);
+        while position < self.length {
+            let piece = self.at(position, PIECE_BYTES)?;
+            if let Some(last) = piece.iter().rposition(|byte| *byte != 0) {
+                end = position + last as u64 + 1;
+            }
+            position += piece.len().max(1) as u64;
+        }
+        Ok(end)
     }
 }

@@ -219,6 +219,7 @@ fn damage_changes_nothing() {
     let mut bytes = files.content(&path).unwrap();
     bytes[100] ^= 1;
     replace(&files, &path, &bytes);
+    replace(&files, "log/00000000000000000007.new", b"begun");
     let before = files.operations();
     open_and_read(&files, 7).unwrap_err();
     assert_eq!(files.operations(), before);
