@@ -74,7 +74,7 @@ pub fn inspect(files: &Arc<dyn Files>, folder: &str, known_durable: u64) -> Resu
             state: SegmentState::Closed,
             findings: Vec::new(),
         };
-        match Scan::open(&folder, *first_offset) {
+        match Scan::open(&folder, *first_offset, next_segment) {
             Ok(mut scan) => {
                 let deployment = previous.map_or(scan.header.deployment, |previous| previous.deployment);
                 let misfit = scan.header.misfit(deployment, previous.as_ref());
@@ -114,29 +114,25 @@ impl SegmentReport {
         self.format_version = Some(FORMAT_VERSION);
         self.identity = Some((scan.header.number, scan.header.deployment));
         self.durable_offset = scan.header.durable_offset;
-        // What must be there: all below the next segment; in the last one all below a durable mark.
-        let durable = |scan: &mut Scan| match next_segment {
-            Some(next) => Ok(next),
-            None => scan.durable_mark().map(|mark| mark.max(known_durable)),
+        // Only in the last segment is there anything that no durable mark covers.
+        let is_unmarked = |scan: &mut Scan| match next_segment {
+            Some(_) => Ok(false),
+            None => scan.durable_mark().map(|mark| mark.max(known_durable) <= scan.next_offset),
         };
         loop {
             let fault = match scan.step()? {
-                Step::Record(head) if next_segment.is_some_and(|next| head.offset >= next) => {
-                    self.findings.push(scan.finding(Fault::Overlap, Verdict::Damaged));
-                    break;
-                }
                 Step::Record(head) => {
                     self.count(head);
                     continue;
                 }
-                Step::End if durable(scan)? <= scan.next_offset => break,
+                Step::End if next_segment.is_some() || is_unmarked(scan)? => break,
                 Step::End => Fault::Ends,
                 Step::Bad(fault) => fault,
             };
-            let is_torn = next_segment.is_none() && durable(scan)? <= scan.next_offset;
-            let verdict = if is_torn { Verdict::Torn } else { Verdict::Damaged };
+            let verdict = if is_unmarked(scan)? { Verdict::Torn } else { Verdict::Damaged };
             self.findings.push(scan.finding(fault, verdict));
-            if is_torn || !scan.resume()? {
+            let is_over = verdict == Verdict::Torn || matches!(fault, Fault::Ends | Fault::Overlap);
+            if is_over || !scan.resume()? {
                 break;
             }
         }

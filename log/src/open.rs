@@ -104,7 +104,7 @@ fn recover(
     last: u64,
     (known_durable, now): (u64, Instant),
 ) -> Result<(Segment, u64, Option<Torn>), LogError> {
-    let mut scan = Scan::open(folder, last)?;
+    let mut scan = Scan::open(folder, last, None)?;
     let (torn, last_time) = judge(&mut scan, known_durable)?;
     folder.remove_unfinished()?;
     let torn = torn.map(|finding| keep(folder, &mut scan, finding)).transpose()?;
@@ -113,7 +113,7 @@ fn recover(
     let next_offset = scan.next_offset;
     let header = Header { created_at: now.max(last_time).max(after_old), durable_offset: next_offset, ..old };
     let mut segment = Segment::begin(folder, header, settings.segment_bytes.max(scan.position))?;
-    copy(&mut Scan::open(folder, last)?, next_offset, &mut segment)?;
+    copy(&mut Scan::open(folder, last, None)?, next_offset, &mut segment)?;
     segment.publish(folder)?;
     Ok((segment, next_offset, torn))
 }

@@ -37,15 +37,14 @@ impl Reader {
             let scan = match &mut self.scan {
                 Some(scan) => scan,
                 None => match self.segments.pop_front() {
-                    Some(first_offset) => self.scan.insert(Scan::open(&self.folder, first_offset)?),
+                    Some(first_offset) => {
+                        let end_offset = self.segments.front().copied();
+                        self.scan.insert(Scan::open(&self.folder, first_offset, end_offset)?)
+                    }
                     None => break,
                 },
             };
-            let next_segment = self.segments.front().copied();
             match scan.step()? {
-                Step::Record(head) if next_segment.is_some_and(|next| head.offset >= next) => {
-                    return Err(scan.damaged(Fault::Overlap));
-                }
                 Step::Record(head) if head.offset < self.offsets.start => {}
                 Step::Record(_) => {
                     self.offsets.start += 1;
@@ -53,8 +52,8 @@ impl Reader {
                     let Some(scan) = &mut self.scan else { break };
                     return Ok(scan.record()?);
                 }
-                Step::End if next_segment == Some(scan.next_offset) => self.scan = None,
-                Step::End => return Err(scan.damaged(Fault::Ends)),
+                Step::End if self.segments.is_empty() => return Err(scan.damaged(Fault::Ends)),
+                Step::End => self.scan = None,
                 Step::Bad(fault) => return Err(scan.damaged(fault)),
             }
         }

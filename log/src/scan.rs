@@ -25,6 +25,8 @@ pub(crate) struct Scan {
     pub(crate) position: u64,
     /// Its offset.
     pub(crate) next_offset: u64,
+    /// Where the next segment begins, if there is one.
+    end_offset: Option<u64>,
     /// The record before, and where its payload begins.
     latest: Option<(Head, u64)>,
 }
@@ -34,30 +36,32 @@ pub(crate) struct Scan {
 pub(crate) enum Step {
     /// A record; the position is behind it now.
     Record(Head),
-    /// Nothing more, or zeros only.
+    /// Nothing more, or zeros only, and nothing is missing before the next segment.
     End,
     /// Something else.
     Bad(Fault),
 }
 
 impl Scan {
-    /// Opens the segment that begins with `first_offset`.
-    pub(crate) fn open(folder: &Folder, first_offset: u64) -> Result<Scan, LogError> {
+    /// Opens the segment that begins with `first_offset` and is followed by the one that begins with `end_offset`.
+    pub(crate) fn open(folder: &Folder, first_offset: u64, end_offset: Option<u64>) -> Result<Scan, LogError> {
         let file = folder.segment(first_offset);
         let opened = folder.files.open(&file)?;
         let header = read_header(&*opened, &file, first_offset)?;
         let window = Window { length: opened.length()?, file: opened, start: 0, bytes: Vec::new(), filled: 0 };
-        let position = HEADER_BYTES as u64;
-        Ok(Scan { file, header, seed: header.seed(), window, position, next_offset: first_offset, latest: None })
+        let (position, seed) = (HEADER_BYTES as u64, header.seed());
+        Ok(Scan { file, header, seed, window, position, next_offset: first_offset, end_offset, latest: None })
     }
 
     /// Reads on.
     pub(crate) fn step(&mut self) -> Result<Step, FileError> {
         let position = self.position;
         let step = match Head::decode(self.window.at(position, HEAD_BYTES)?, self.seed) {
-            None if self.window.is_zero_from(position)? => Step::End,
-            None => Step::Bad(Fault::Head),
+            None if !self.window.is_zero_from(position)? => Step::Bad(Fault::Head),
+            None if self.end_offset.is_some_and(|end| self.next_offset < end) => Step::Bad(Fault::Ends),
+            None => Step::End,
             Some(head) if head.offset != self.next_offset => Step::Bad(Fault::Offset(head.offset)),
+            Some(head) if self.end_offset == Some(head.offset) => Step::Bad(Fault::Overlap),
             Some(head) if head.frame_bytes() > self.window.length - position => Step::Bad(Fault::Cut),
             Some(head) => self.check(head)?.map_or(Step::Record(head), Step::Bad),
         };

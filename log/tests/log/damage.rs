@@ -322,6 +322,19 @@ fn segments_of_two_histories() {
 }
 
 #[test]
+fn a_record_in_two_segments() {
+    let other = crate::logs::files();
+    let (mut log, _) = opened(&other, SEGMENT_BYTES).unwrap();
+    put(&mut log, &payloads(3));
+    let (mut log, _) = opened(&other, 4096).unwrap();
+    put(&mut log, &payloads(2));
+    let finding = after(|files| replace(files, &segment(2), &other.content(&segment(2)).unwrap()));
+    let position = HEADER + 2 * (HEAD + 8);
+    assert_eq!((finding.file, finding.position, finding.offset), (segment(2), position, Some(4)));
+    assert_eq!(finding.fault, Fault::Overlap);
+}
+
+#[test]
 fn another_deployment() {
     let files = log();
     let other = DeploymentId([0xab; 16]);
