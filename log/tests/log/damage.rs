@@ -163,6 +163,25 @@ fn a_later_mark_proves_damage() {
 }
 
 #[test]
+fn records_out_of_their_places() {
+    let files = groups();
+    let path = segment(0);
+    let sound = files.content(&path).unwrap();
+    let place = |record: u64| usize::try_from(HEADER + record * (HEAD + 8)).unwrap();
+    // Taken out, from below a mark.
+    let mut bytes = sound.clone();
+    bytes.drain(place(2)..place(3));
+    replace(&files, &path, &bytes);
+    let finding = unsound(open_and_read(&files.copy(), 0).unwrap_err());
+    assert_eq!((finding.offset, finding.fault), (Some(2), Fault::Offset(3)));
+    // Written twice, behind all marks.
+    let again = [&sound[..], &sound[place(5)..]].concat();
+    replace(&files, &path, &again);
+    let (read, torn) = open_and_read(&files, 0).unwrap();
+    assert_eq!((read, torn.unwrap().fault), (payloads(6), Fault::Offset(5)));
+}
+
+#[test]
 fn torn_bytes_are_kept() {
     let files = groups();
     let path = segment(0);
