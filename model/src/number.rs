@@ -247,6 +247,13 @@ impl Exact {
         Ok(Exact { numerator, ..self })
     }
 
+    /// Adds `quantity x factor`, `times` over.
+    pub fn add_product_times(self, quantity: i128, factor: i128, times: i128) -> Result<Exact, Overflow> {
+        let product = I256::from(quantity).checked_mul(I256::from(factor)).ok_or(Overflow)?;
+        let product = product.checked_mul(I256::from(times)).ok_or(Overflow)?;
+        Ok(Exact { numerator: self.numerator.checked_add(product).ok_or(Overflow)?, ..self })
+    }
+
     /// Adds a whole amount.
     pub fn add_amount(self, amount: Amount) -> Result<Exact, Overflow> {
         let product = I256::from(amount.0).checked_mul(self.denominator).ok_or(Overflow)?;

@@ -65,8 +65,7 @@ impl Increments {
             let billed = blocks.checked_mul(every).ok_or(Overflow)?;
             // `per` divides the denominator, see `new`.
             let factor = self.denominator.checked_div(step.per.scaled()).ok_or(Overflow)?;
-            let billed = billed.checked_mul(factor).ok_or(Overflow)?;
-            exact = exact.add_product(billed, step.unit_amount.scaled())?;
+            exact = exact.add_product_times(billed, step.unit_amount.scaled(), factor)?;
             lower = reached;
         }
         Ok(exact)

@@ -23,7 +23,7 @@ impl Tier {
             None => exact.add_product(part.scaled(), self.unit_amount.scaled()),
             Some(per) => {
                 let blocks = rounding::divide_i128(part.scaled(), per.scaled(), RoundingMode::Up).ok_or(Overflow)?;
-                exact.add_product(blocks.checked_mul(unit).ok_or(Overflow)?, self.unit_amount.scaled())
+                exact.add_product_times(blocks, self.unit_amount.scaled(), unit)
             }
         }
     }

@@ -32,9 +32,10 @@ const REPORT: &str = "report.json";
 
 /// The folder being written.
 pub struct Output {
+    /// Dropped before the folder that its threads write into.
+    archive: Archive,
     staging: TempDir,
     target: PathBuf,
-    archive: Archive,
 }
 
 impl Sink for Output {

@@ -57,7 +57,10 @@ fn increments_of_calls() {
     let short = increments("0", &["30 30 0.02 1", "- 6 0.01 1"]).unwrap();
     // A third of a cent per second is exact until the end.
     let third = increments("0", &["- 1 0.01 3"]).unwrap();
+    // Blocks that have little in common: the sum is over 10^24 scaled units, and fits.
+    let apart = increments("0", &["51719803727757 1 9.9 1", "- 1 1 1000000000000000000.001"]).unwrap();
     for (price, value, expected) in [
+        (&apart, "34633705791950", "342873687340305"),
         (&minute, "0", "0"),
         (&minute, "-5", "0"),
         (&minute, "0.001", "0.7"),
