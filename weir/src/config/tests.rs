@@ -41,9 +41,22 @@ fn what_is_wrong_is_named() {
     let file = "top = 1\n[server]\nlisen = \"x\"\nlisten = \"here\"\nconnections_max = \"7\"\n[tls]\nkey = \"k.pem\"\n[nothing]\na = 1";
     let variables = [("WEIR_DATA__SHARDS", "many"), ("WEIR_DATA__SHARD", "1"), ("WEIR_ARCHIVE__MODE", "maybe")];
     expect![[r#"
-    "#]]
+        weir.toml: top is no key of the configuration; `weir config print` shows them all
+        weir.toml: server.lisen is no key of the configuration; did you mean server.listen?
+        weir.toml: server.connections_max: takes a integer, not a string
+        weir.toml: nothing.a is no key of the configuration; `weir config print` shows them all
+        WEIR_DATA__SHARD: data.shard is no key of the configuration; did you mean data.shards?
+        WEIR_DATA__SHARDS: data.shards: "many" is no whole number
+        the file: server.listen: write an address and a port, as 127.0.0.1:8080
+        config/default.toml: tls.certificate: a key needs its certificate beside it
+        WEIR_ARCHIVE__MODE: archive.mode: "maybe" is none of "on", "off""#]]
     .assert_eq(&load(file, &variables).unwrap_err());
     expect![[r#"
+        weir.toml: TOML parse error at line 1, column 8
+          |
+        1 | [server
+          |        ^
+        unclosed table, expected `]`
     "#]]
     .assert_eq(&load("[server", &[]).unwrap_err());
 }
