@@ -35,7 +35,7 @@ pub fn run(data: &[u8]) {
     let seen: Vec<Observed<'_>> = events.iter().filter_map(|event| tariff.observe(event)).collect();
 
     let (cells, dropped) = tariff.rate(&seen);
-    Tariff::agree(&toml, &events, &dropped, &cells);
+    Tariff::agree((&toml, input.conversion_digits()), &events, &dropped, &cells);
     for cell in cells.values() {
         tariff.explained(cell);
     }
@@ -158,7 +158,12 @@ impl<'c> Tariff<'c> {
     }
 
     /// The oracle, which knows no bounds, says the same of all events that fitted; the first that did not is large indeed.
-    fn agree(toml: &str, events: &[Event], dropped: &[&str], cells: &BTreeMap<CellIdx, Cell>) {
+    fn agree(
+        (toml, conversion_digits): (&str, usize),
+        events: &[Event],
+        dropped: &[&str],
+        cells: &BTreeMap<CellIdx, Cell>,
+    ) {
         let rate = |events: &[&Event]| {
             let log: Vec<Entry> = events.iter().map(|event| Entry::Event((*event).clone())).collect();
             let outcome =
@@ -178,9 +183,12 @@ impl<'c> Tariff<'c> {
             return;
         };
         let with_it: Vec<&Event> = events[..=first].iter().collect();
-        // 36 digits: a hundredth of what an amount and a quantity may have.
+        // 36 digits: a hundredth of what an amount and a converted quantity may have.
         let is_large = rate(&with_it).iter().any(|(_, bucket)| {
-            let quantity = bucket.quantities.iter().any(|quantity| quantity.to_integer().to_string().len() > 22);
+            let quantity = bucket.quantities.iter().any(|quantity| {
+                let digits = quantity.to_integer().to_string().len();
+                digits > 22 || digits + conversion_digits > 24
+            });
             quantity || bucket.amount.to_string().len() > 36
         });
         assert!(is_large, "event {first} fits\n{toml}\n{events:#?}");

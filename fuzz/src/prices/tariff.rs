@@ -200,6 +200,12 @@ impl Input {
         text
     }
 
+    /// Digits that a conversion adds to a quantity until it is priced.
+    pub fn conversion_digits(&self) -> usize {
+        let digits = |(_, factor, _): &(bool, Figure, u8)| factor.text().len();
+        self.conversion.as_ref().map_or(0, digits)
+    }
+
     fn modifiers(&self) -> String {
         let mut text = String::new();
         if let Some((divides, factor, round)) = self.conversion {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use clap::Parser;
 use proptest::prelude::*;
 use weir_loadtest::cases::{self, Size};
 use weir_loadtest::oracle::Entry;
@@ -16,7 +17,7 @@ use super::contents::Room;
 use super::engine::{Engine, Rated};
 use super::method::{Choice, Method};
 use super::scope::Scope;
-use crate::cli::{Format, RunArgs};
+use crate::cli::{Cli, Command};
 
 /// So little that everything is forgotten again and again.
 const LITTLE: Room = Room { text_bytes_max: 200, known_max: 4, lanes_max: 2, sums_max: 3 };
@@ -26,24 +27,11 @@ fn run(folder: &Path, catalog: &str, events: &str) -> Archive {
     let (path, log, out) = (folder.join("catalog.toml"), folder.join("events.ndjson"), folder.join("out"));
     fs::write(&path, catalog).unwrap();
     fs::write(&log, events).unwrap();
-    let args = RunArgs {
-        catalog: path,
-        events: vec![log.to_str().unwrap().to_owned()],
-        mapping: None,
-        out: Some(out.clone()),
-        force: false,
-        no_archive: false,
-        no_documents: true,
-        memory: None,
-        shards: 16,
-        threads: Some(2),
-        until: None,
-        close: Vec::new(),
-        close_after: Vec::new(),
-        customer: None,
-        strict: false,
-        format: Format::Json,
-    };
+    let path_text = |path: &Path| path.to_str().unwrap().to_owned();
+    let files = [("--catalog", &path), ("--events", &log), ("--out", &out)];
+    let named = files.iter().flat_map(|(option, path)| [(*option).to_owned(), path_text(path)]);
+    let line = ["weir", "run", "--no-documents", "--threads", "2"].map(str::to_owned).into_iter().chain(named);
+    let Command::Run(args) = Cli::try_parse_from(line).unwrap().command else { unreachable!("it says run") };
     crate::run::execute(&args).unwrap();
     Archive::open(&out).unwrap()
 }
