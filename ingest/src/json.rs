@@ -372,6 +372,18 @@ impl<'t> Scanner<'t> {
     }
 }
 
+/// Checks that a line is one JSON value; if not, why.
+pub(crate) fn check(line: &[u8]) -> Result<(), String> {
+    if simdutf8::basic::from_utf8(line).is_err() {
+        return Err("it is not UTF-8".to_owned());
+    }
+    let paths = Paths::default();
+    let scanner = Scanner::of_value(line, 0, &paths, " of the body");
+    let value = scanner.value(&mut Walk::default(), scanner.skip_blank(0), 0, Node::NONE);
+    let end = scanner.skip_blank(value.map_err(|fault| fault.sentence)?.1);
+    if end < line.len() { Err(scanner.unexpected(end, "the end").sentence) } else { Ok(()) }
+}
+
 /// The key stands twice in one object.
 #[cold]
 pub(crate) fn key_duplicate(key: &[u8]) -> Box<Fault> {

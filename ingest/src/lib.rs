@@ -4,6 +4,7 @@
 //! identify an event. Does not own: catalogs and mappings (model), what events cost, threads. Keeps L5 and L6: quantities come
 //! from their text, never through a float, and chunks are a function of the bytes alone.
 
+pub mod body;
 pub mod columns;
 pub mod csv;
 pub mod decode;

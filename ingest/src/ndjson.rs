@@ -20,6 +20,7 @@ use crate::decode::{DecodeScratch, Decoder, begin_captures, prepare, reject};
 use crate::json::{Fault, Node, Scan, Scanner, Value, Walk, key_duplicate, span};
 use crate::rfc3339;
 use attributes::Attribute;
+pub(crate) use event::is_json;
 pub(crate) use scratch::LineScratch;
 use scratch::ORDER_LEN;
 pub(crate) use shape::Shapes;

@@ -19,6 +19,7 @@ pub use charge::{
 pub use error::{CatalogError, Problem, Severity};
 pub use load::{CatalogFiles, NoFiles, PriceFile, load};
 pub use quantity_text::quantity_text;
+pub use suggest::suggestion;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;

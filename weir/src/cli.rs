@@ -43,6 +43,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Write a commented catalog to start from, or draft one from your own events
     Init(InitArgs),
+    /// The server's configuration: is it sound, and what is in force?
+    Config(ConfigArgs),
 }
 
 impl Cli {
@@ -140,6 +142,31 @@ fn closes_among_events(matches: &ArgMatches) -> Vec<usize> {
     let events: Vec<usize> = matches.indices_of("events").map(Iterator::collect).unwrap_or_default();
     let closes = matches.indices_of("close").into_iter().flatten();
     closes.map(|close| events.iter().filter(|event| **event < close).count()).collect()
+}
+
+/// `weir config`
+#[derive(Debug, Clone, Args)]
+pub struct ConfigArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub action: ConfigAction,
+}
+
+/// What `weir config` does.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ConfigAction {
+    /// Say everything that is wrong with the file and the environment
+    Check(ConfigFile),
+    /// Print the configuration in force, and where each value came from
+    Print(ConfigFile),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigFile {
+    /// Configuration (TOML); variables WEIR_SECTION__KEY override it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// `weir check`

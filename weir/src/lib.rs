@@ -7,6 +7,7 @@
 
 pub mod check;
 pub mod cli;
+pub mod config;
 pub mod demo;
 pub mod explain;
 pub mod failure;
@@ -36,6 +37,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::command(&args),
         Command::Simulate(args) => simulate::command(&args),
         Command::Init(args) => init::command(&args),
+        Command::Config(args) => config::command(&args),
     };
     outcome.unwrap_or_else(|error| failure::explain(&error))
 }

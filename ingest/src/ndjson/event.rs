@@ -254,7 +254,7 @@ fn time_of(text: &[u8]) -> Scan<Instant> {
 }
 
 /// `application/json`, `text/json`, `application/vnd.acme+json`, each with parameters or without.
-fn is_json(content_type: &[u8]) -> bool {
+pub(crate) fn is_json(content_type: &[u8]) -> bool {
     let media = content_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
     media.ends_with(b"/json") || media.ends_with(b"+json")
 }

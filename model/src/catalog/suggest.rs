@@ -1,7 +1,7 @@
 //! "Did you mean": which of the known names a wrong one was probably meant to be.
 
 /// The known name nearest to `wrong`, if one is near enough to be offered.
-pub(crate) fn suggestion<'n>(wrong: &str, names: &[&'n str]) -> Option<&'n str> {
+pub fn suggestion<'n>(wrong: &str, names: &[&'n str]) -> Option<&'n str> {
     // Long names are no typing slips of one another, and comparing them takes quadratic time.
     const COMPARED_BYTES_MAX: usize = 64;
     if wrong.len() > COMPARED_BYTES_MAX {
