@@ -50,7 +50,7 @@ pub fn structured(body: &mut Vec<u8>) {
 }
 
 /// Makes one line each of the events of a JSON array, and gives their number.
-pub fn batch(body: &mut Vec<u8>) -> Result<usize, BodyError> {
+pub fn batch(body: &mut [u8]) -> Result<usize, BodyError> {
     let first = blank_until_value(body, 0);
     match body.get_mut(first) {
         Some(bracket @ b'[') => *bracket = b' ',

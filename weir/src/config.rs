@@ -56,10 +56,24 @@ pub enum ConfigError {
     Malformed(String),
     /// A key that nothing reads.
     #[error("{place}: {key} is no key of the configuration{}", hint(.suggestion.as_ref()))]
-    Unknown { place: String, key: String, suggestion: Option<String> },
+    Unknown {
+        /// File or variable.
+        place: String,
+        /// As it was written.
+        key: String,
+        /// The known key that it resembles.
+        suggestion: Option<String>,
+    },
     /// A value that the key does not take.
     #[error("{place}: {key}: {reason}")]
-    Invalid { place: String, key: String, reason: String },
+    Invalid {
+        /// File or variable.
+        place: String,
+        /// The key.
+        key: String,
+        /// What is wrong, and what to write.
+        reason: String,
+    },
 }
 
 fn hint(suggestion: Option<&String>) -> String {

@@ -1,3 +1,5 @@
+//! Bodies become lines, and nothing becomes valid that was not.
+
 use proptest::prelude::*;
 use serde_json::Value;
 

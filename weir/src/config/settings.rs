@@ -9,38 +9,56 @@ use super::{ConfigError, Entry};
 /// What the server reads. Sizes are in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// Addresses, connections and deadlines.
     pub server: Server,
+    /// Certificate and key; plain HTTP without.
     pub tls: Option<Tls>,
+    /// What the server keeps.
     pub data: Data,
+    /// What a request may bring.
     pub ingest: Ingest,
+    /// The log.
     pub log: Log,
+    /// When snapshots are taken.
     pub snapshots: Snapshots,
+    /// What recognises repeated events.
     pub identities: Identities,
+    /// When archive files end.
     pub archive: Option<Archive>,
+    /// What the server tells about itself.
     pub telemetry: Telemetry,
 }
 
 /// `[server]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
+    /// Where to listen.
     pub listen: SocketAddr,
+    /// Connections at the same time.
     pub connections_max: usize,
+    /// How long headers may take.
     pub header_timeout: Duration,
+    /// How long a body may pause.
     pub body_idle_timeout: Duration,
+    /// How long requests under way may take when the server stops.
     pub drain_timeout: Duration,
 }
 
 /// `[tls]`: PEM files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
+    /// The certificate chain.
     pub certificate: PathBuf,
+    /// Its private key.
     pub key: PathBuf,
 }
 
 /// `[data]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Data {
+    /// The folder of everything.
     pub folder: PathBuf,
+    /// Number of shards.
     pub shards: u16,
     /// 0: one per core.
     pub threads: usize,
@@ -49,8 +67,11 @@ pub struct Data {
 /// `[ingest]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ingest {
+    /// Decompressed bytes of a body that is not NDJSON.
     pub body_bytes_max: u64,
+    /// Events of such a body.
     pub batch_events_max: usize,
+    /// Bytes that requests may hold together.
     pub in_flight_bytes_max: u64,
     /// `None`: any time will do.
     pub clock_skew_max: Option<Duration>,
@@ -59,42 +80,54 @@ pub struct Ingest {
 /// `[log]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
+    /// Length of a segment.
     pub segment_bytes: u64,
+    /// Bytes of the disk that stay free.
     pub free_bytes_min: u64,
 }
 
 /// `[snapshots]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshots {
+    /// Bytes of log between two snapshots.
     pub every_log_bytes: u64,
 }
 
 /// `[identities]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identities {
+    /// Memory for identities.
     pub memory_bytes: u64,
+    /// Identities within the window.
     pub count_max: u64,
 }
 
 /// `[archive]`, if it is on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Archive {
+    /// Events of a file.
     pub batch_events: u64,
+    /// Log time of a file.
     pub batch_span: Duration,
 }
 
 /// `[telemetry]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Telemetry {
+    /// How log lines are written.
     pub log_format: LogFormat,
+    /// The least important level that is written.
     pub log_level: String,
+    /// Where traces go.
     pub otlp_endpoint: Option<String>,
 }
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
+    /// For people.
     Text,
+    /// For machines.
     Json,
 }
 

@@ -1,3 +1,5 @@
+//! What overrides what, and how mistakes are told.
+
 use std::io::Write as _;
 
 use expect_test::expect;
