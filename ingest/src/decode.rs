@@ -35,8 +35,20 @@ pub struct Decoder {
     pub(crate) paths: Paths,
     key: HashKey,
     shards: u16,
+    pub(crate) missing_time: MissingTime,
     /// Told apart from every other decoder of the process.
     pub(crate) number: u64,
+}
+
+/// What an event without `time` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MissingTime {
+    /// Rejected: in files nobody knows when it was sent.
+    #[default]
+    Rejected,
+    /// It happened when the log took it: its time is [`Instant::OF_THE_LOG`] until the caller sets it, in the payload digest forever, so
+    /// that a second copy is a duplicate.
+    LogTime,
 }
 
 /// Numbers of decoders; 0 is none's.
@@ -120,7 +132,13 @@ impl Decoder {
         let by_name =
             TypeTable::new(catalog.event_types.iter().map(|event_type| event_type.name.as_bytes().into()).collect());
         let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
-        Decoder { types, by_name, paths, key, shards: shards.max(1), number }
+        Decoder { types, by_name, paths, key, shards: shards.max(1), missing_time: MissingTime::Rejected, number }
+    }
+
+    /// The same with another rule for events without `time`.
+    #[must_use]
+    pub fn with_missing_time(self, missing_time: MissingTime) -> Decoder {
+        Decoder { missing_time, ..self }
     }
 
     /// Number of shards, and so of batches in a chunk.

@@ -15,4 +15,4 @@ pub mod reader;
 pub mod rfc3339;
 mod rows;
 
-pub use decode::{AcceptedEvent, DecodeScratch, Decoder, RawEvent};
+pub use decode::{AcceptedEvent, DecodeScratch, Decoder, MissingTime, RawEvent};

@@ -12,6 +12,9 @@ impl Instant {
     /// The first instant after the last one an event may carry: 2200-01-01T00:00:00Z.
     pub const EVENT_END: Instant = Instant(7_258_118_400_000_000);
 
+    /// Stands for the time of the log that an event without `time` has, until it is known; before every event's.
+    pub const OF_THE_LOG: Instant = Instant(i64::MIN);
+
     /// From microseconds since 1970.
     pub const fn from_micros(micros: i64) -> Instant {
         Instant(micros)

@@ -106,11 +106,15 @@ pub enum RejectCode {
     RowMalformed,
     /// The event's type is reserved for Weir (`weir.*`).
     TypeReserved,
+    /// The key may not send events of this subject or source.
+    ForbiddenSubject,
+    /// `time` lies further in the future than clocks differ.
+    TimeInFuture,
 }
 
 impl RejectCode {
     /// All codes, in order.
-    pub const ALL: [RejectCode; 18] = [
+    pub const ALL: [RejectCode; 20] = [
         RejectCode::JsonInvalid,
         RejectCode::JsonNotObject,
         RejectCode::Utf8Invalid,
@@ -129,6 +133,8 @@ impl RejectCode {
         RejectCode::DimensionInvalid,
         RejectCode::RowMalformed,
         RejectCode::TypeReserved,
+        RejectCode::ForbiddenSubject,
+        RejectCode::TimeInFuture,
     ];
 
     /// The stable code.
@@ -152,6 +158,8 @@ impl RejectCode {
             RejectCode::DimensionInvalid => "dimension_invalid",
             RejectCode::RowMalformed => "row_malformed",
             RejectCode::TypeReserved => "type_reserved",
+            RejectCode::ForbiddenSubject => "forbidden_subject",
+            RejectCode::TimeInFuture => "time_in_future",
         }
     }
 }

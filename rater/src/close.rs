@@ -4,6 +4,7 @@
 //! A customer's usage lies in one shard unless it has several subjects or its events bring a `partitionkey`. Those are
 //! merged, and so are customers whose buckets must be looked at together: shared allowances, pools, several plans.
 
+mod live;
 mod merge;
 mod periods;
 mod pool;
@@ -12,6 +13,7 @@ mod seal;
 mod silent;
 mod totals;
 
+pub use live::live;
 pub use periods::Periods;
 pub use rollover::{Allowances, ChainKey};
 pub use seal::{Sealed, seal};

@@ -43,6 +43,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Write a commented catalog to start from, or draft one from your own events
     Init(InitArgs),
+    /// Take usage events over HTTP, durably and once, and rate them as they come
+    Serve(ServeArgs),
     /// The server's configuration: is it sound, and what is in force?
     Config(ConfigArgs),
 }
@@ -142,6 +144,17 @@ fn closes_among_events(matches: &ArgMatches) -> Vec<usize> {
     let events: Vec<usize> = matches.indices_of("events").map(Iterator::collect).unwrap_or_default();
     let closes = matches.indices_of("close").into_iter().flatten();
     closes.map(|close| events.iter().filter(|event| **event < close).count()).collect()
+}
+
+/// `weir serve`
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Configuration (TOML); variables WEIR_SECTION__KEY override it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Try it out: a catalog of its own, a folder that is new each time, and a line to paste
+    #[arg(long, conflicts_with = "config")]
+    pub dev: bool,
 }
 
 /// `weir config`

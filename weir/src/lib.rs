@@ -19,6 +19,7 @@ pub mod memory;
 pub mod quote;
 pub mod report;
 pub mod run;
+pub mod serve;
 mod shell;
 pub mod simulate;
 mod table;
@@ -37,6 +38,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::command(&args),
         Command::Simulate(args) => simulate::command(&args),
         Command::Init(args) => init::command(&args),
+        Command::Serve(args) => serve::command(&args),
         Command::Config(args) => config::command(&args),
     };
     outcome.unwrap_or_else(|error| failure::explain(&error))

@@ -12,7 +12,7 @@ use super::attributes::Attribute;
 use super::scratch::LineScratch;
 use crate::decode::values::{bytes, text_of};
 use crate::decode::{
-    Admitted, DecodeScratch, Decoder, attribute_missing, attribute_too_long, begin_captures, check_type,
+    Admitted, DecodeScratch, Decoder, MissingTime, attribute_missing, attribute_too_long, begin_captures, check_type,
 };
 use crate::json::{Fault, Key, Kind, Node, Scan, Scanner, Value, Walk, duplicate, key_duplicate, shown, span};
 use crate::rfc3339::{self, TimeFault};
@@ -43,7 +43,11 @@ impl Required {
     }
 
     #[inline(never)]
-    fn any(raw: &[u8], walk: &mut Walk, line: &LineScratch) -> Scan<Required> {
+    fn any(raw: &[u8], walk: &mut Walk, line: &LineScratch, missing: MissingTime) -> Scan<Required> {
+        let time = match missing {
+            MissingTime::LogTime => optional(raw, walk, line, Attribute::Time)?,
+            MissingTime::Rejected => Span::ABSENT,
+        };
         let mut text = |attribute| required(raw, walk, line, attribute);
         Ok(Required {
             specversion: text(Attribute::Specversion)?,
@@ -51,7 +55,7 @@ impl Required {
             source: text(Attribute::Source)?,
             type_name: text(Attribute::Type)?,
             subject: text(Attribute::Subject)?,
-            time: text(Attribute::Time)?,
+            time: if missing == MissingTime::LogTime { time } else { text(Attribute::Time)? },
         })
     }
 }
@@ -72,7 +76,7 @@ impl Decoder {
         let required = if line.plain & Attribute::REQUIRED == Attribute::REQUIRED {
             Required::plain(line)
         } else {
-            Required::any(raw, walk, line)?
+            Required::any(raw, walk, line, self.missing_time)?
         };
         let Required { specversion, id, source, type_name, subject, time: time_text } = required;
         if bytes(raw, &walk.extra, specversion) != b"1.0" {
@@ -80,6 +84,7 @@ impl Decoder {
         }
         let time = match line.time {
             Some(time) => time,
+            None if time_text.is_absent() => Instant::OF_THE_LOG,
             None => time_of(bytes(raw, &walk.extra, time_text))?,
         };
         let partition_key = if line.seen & Attribute::PartitionKey.bit() == 0 {

@@ -1,0 +1,38 @@
+//! One customer's periods as they stand, between two records: for whoever asks while usage flows.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use weir_model::catalog::CustomerIdx;
+use weir_model::number::Overflow;
+use weir_model::rated::CustomerPeriod;
+use weir_model::time::Instant;
+
+use super::merge::Customers;
+use super::{Close, Identity, Settled, order};
+use crate::plan::RatingPlan;
+use crate::shard::Shard;
+
+/// The periods in which a customer has usage, in order, its parts in several shards merged exactly. What others of its account
+/// share with it (pools) is not looked at before a close, nor what is owed without usage.
+pub fn live(shards: &[Shard], plan: &Arc<RatingPlan>, customer: &str) -> Result<Vec<CustomerPeriod>, Overflow> {
+    let declared = (0_u32..).zip(&plan.catalog().customers).find(|(_, declared)| declared.id == customer);
+    let identity = match declared {
+        Some((number, _)) => Identity::Declared(CustomerIdx(number)),
+        None => Identity::Itself(plan.key().route(customer.as_bytes())),
+    };
+    let through = shards.first().and_then(Shard::sealed_through).unwrap_or(Instant::from_micros(i64::MIN));
+    let close = Close {
+        shards,
+        plan: Arc::clone(plan),
+        through,
+        spread: BTreeSet::from([identity]),
+        merged: Vec::new(),
+        settlements: Vec::new(),
+        settled: Settled::new(),
+    };
+    let mut customers = Customers::collect(shards, |other| other == identity);
+    let mut periods = customers.merge(&close)?;
+    periods.sort_by(order);
+    Ok(periods)
+}

@@ -1,0 +1,222 @@
+//! `weir serve`: durable, exactly-once ingest over HTTP (design.md 4).
+//!
+//! Connections decode (`http`), one thread writes the log (`journal`), one applies it to the shards (`engine`), others write snapshots and
+//! the archive. Owns: their wiring, the signal that ends them. Keeps L1, L2, L3, L6, L7, L12.
+
+mod admission;
+mod apply;
+mod archive;
+pub mod clock;
+mod columns;
+pub mod control;
+mod engine;
+mod epoch;
+mod http;
+mod journal;
+pub mod keys;
+mod message;
+mod record;
+mod replay;
+mod runs;
+mod seals;
+mod snapshot;
+mod start;
+mod status;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use weir_ingest::DecodeScratch;
+
+use crate::cli::ServeArgs;
+use crate::config::{self, Settings};
+use crate::failure::invalid;
+use clock::{Clock, SystemClock};
+use engine::{Engine, Parts};
+use http::App;
+use journal::Journal;
+use message::ToJournal;
+use start::{DataFolder, Started};
+use status::{Phase, Status};
+
+/// Requests that may wait for the journal, and records that may wait for the engine.
+const QUEUE: usize = 1 << 14;
+/// How often log time passes when nobody sends.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Runs the command.
+pub fn command(args: &ServeArgs) -> Result<ExitCode> {
+    let settings = config::load(args.config.as_deref())?.settings;
+    telemetry(&settings)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let server = Server::start(settings, Arc::new(SystemClock), &runtime)?;
+    let interrupted = runtime.block_on(async { stop_signal().await });
+    interrupted?;
+    tracing::info!("draining: no new events are taken, requests under way finish");
+    server.stop(runtime)?;
+    tracing::info!("stopped; everything that was acknowledged is on the disk");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn telemetry(settings: &Settings) -> Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&settings.telemetry.log_level)?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let set = match settings.telemetry.log_format {
+        config::LogFormat::Text => subscriber.try_init(),
+        config::LogFormat::Json => subscriber.json().try_init(),
+    };
+    set.map_err(|error| anyhow!("cannot write log lines: {error}"))
+}
+
+async fn stop_signal() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// A running server.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    app: Arc<App>,
+    stop: oneshot::Sender<()>,
+    serving: tokio::task::JoinHandle<Result<()>>,
+    journal: JoinHandle<Result<()>>,
+    engine: JoinHandle<Result<()>>,
+    _folder: DataFolder,
+}
+
+impl Server {
+    /// Recovers what is on the disk and begins to serve.
+    pub fn start(settings: Settings, clock: Arc<dyn Clock>, runtime: &Runtime) -> Result<Server> {
+        let began = std::time::Instant::now();
+        let listen = settings.server.listen;
+        let listener = runtime.block_on(TcpListener::bind(listen));
+        let listener = listener.map_err(|error| invalid(format!("cannot listen on {listen}: {error}")))?;
+        let address = listener.local_addr()?;
+        let folder = DataFolder::open(&settings.data.folder)?;
+        let Started { writer, state, outputs, snapshots, chunks, report } =
+            start::start(&folder, &settings, clock.as_ref())?;
+        if state.epoch.control.keys.is_empty() && !listen.ip().is_loopback() {
+            return Err(invalid(format!(
+                "server.listen is {listen}, which others can reach, and there is no key yet; make one with \
+                 `weir keys create --role admin --name me`, or listen on 127.0.0.1"
+            )));
+        }
+        if let Some(torn) = &report.torn {
+            tracing::warn!(torn, "a write that nobody was told of was cut off the log's end");
+        }
+        tracing::info!(
+            snapshot = report.snapshot,
+            records = report.records,
+            events = report.events,
+            seconds = began.elapsed().as_secs_f64(),
+            "recovered"
+        );
+        let status = Arc::new(Status::default());
+        let epoch = Arc::clone(&state.epoch);
+        let (to_journal, journal_inbox) = weir_handoff::bounded(QUEUE);
+        let (to_engine, engine_inbox) = weir_handoff::bounded(QUEUE);
+        let engine = Engine::new(Parts {
+            state,
+            inbox: engine_inbox,
+            journal: to_journal.clone(),
+            outputs,
+            snapshots,
+            chunks: Arc::clone(&chunks),
+            status: Arc::clone(&status),
+        });
+        let skew = settings.ingest.clock_skew_max.map(|skew| i64::try_from(skew.as_micros()).unwrap_or(i64::MAX));
+        let journal = Journal {
+            writer,
+            inbox: journal_inbox,
+            engine: to_engine.clone(),
+            clock: Arc::clone(&clock),
+            epoch: Arc::clone(&epoch),
+            chunks: Arc::clone(&chunks),
+            status: Arc::clone(&status),
+            clock_skew_max_us: skew,
+            scratch: DecodeScratch::new(),
+        };
+        let engine = thread::Builder::new().name("engine".to_owned()).spawn(move || engine.run())?;
+        let journal = thread::Builder::new().name("journal".to_owned()).spawn(move || journal.run())?;
+        let app = Arc::new(App {
+            room: App::room(&settings),
+            settings,
+            clock,
+            status,
+            journal: to_journal,
+            engine: to_engine,
+            epoch: ArcSwap::new(epoch),
+            control: tokio::sync::Mutex::new(()),
+            chunks,
+        });
+        let (stop, stopped) = oneshot::channel::<()>();
+        let tls = app.settings.tls.as_ref().map(tls).transpose()?;
+        app.status.enter(Phase::Ready);
+        let serving = runtime.spawn(http::serve(listener, tls, Arc::clone(&app), async {
+            // Whoever drops the other end wants it to stop as well.
+            let _ = stopped.await;
+        }));
+        runtime.spawn(tick(Arc::clone(&app)));
+        tracing::info!(address = %address, seconds = began.elapsed().as_secs_f64(), "ready");
+        Ok(Server { address, app, stop, serving, journal, engine, _folder: folder })
+    }
+
+    /// Lets requests under way finish, writes what is left, and ends.
+    pub fn stop(self, runtime: Runtime) -> Result<()> {
+        let Server { app, stop, serving, journal, engine, .. } = self;
+        app.status.enter(Phase::Draining);
+        let _ = stop.send(());
+        runtime.block_on(serving).context("the server's task")??;
+        // A full queue is being emptied; a closed one belongs to a journal that has stopped already.
+        let _ = app.journal.send(ToJournal::Stop);
+        drop(app);
+        runtime.shutdown_timeout(Duration::from_secs(5));
+        let join =
+            |thread: JoinHandle<Result<()>>| thread.join().map_err(|_| anyhow!("internal error: a thread panicked"))?;
+        join(journal)?;
+        join(engine)
+    }
+}
+
+/// Tells the log that time passes.
+async fn tick(app: Arc<App>) {
+    let mut interval = tokio::time::interval(TICK);
+    while app.status.phase() != Phase::Draining {
+        interval.tick().await;
+        if app.journal.try_send(ToJournal::Tick).is_err() && app.journal.is_closed() {
+            return;
+        }
+    }
+}
+
+fn tls(tls: &config::Tls) -> Result<tokio_rustls::TlsAcceptor> {
+    use rustls_pki_types::pem::PemObject as _;
+    use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+    use tokio_rustls::rustls::ServerConfig;
+    let unreadable =
+        |path: &Path, error: rustls_pki_types::pem::Error| invalid(format!("cannot read {}: {error}", path.display()));
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&tls.certificate).and_then(Iterator::collect);
+    let certificates = certificates.map_err(|error| unreadable(&tls.certificate, error))?;
+    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| unreadable(&tls.key, error))?;
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .map_err(|error| invalid(format!("certificate and key do not fit: {error}")))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tokio_rustls::TlsAcceptor::from(Arc::new(config)))
+}

@@ -1,0 +1,120 @@
+//! Rows on their way out: where output batches end, and the archive that takes them (design.md 4.6, L7).
+//!
+//! Owns: the rule that cuts batches, a function of the log alone: so many events, so many bytes, or so much log time; and at every control
+//! record. Does not own: files (`weir_aggregator::Outbox`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+use weir_model::event::Chunk;
+use weir_model::rated::ShardOutput;
+use weir_model::time::Instant;
+
+use super::apply::ControlOutput;
+
+/// Bytes of log that a batch holds, at most, but for one record.
+const BATCH_BYTES_MAX: u64 = 512 << 20;
+
+/// When a batch ends.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchLimits {
+    /// Events.
+    pub events: u64,
+    /// Log time.
+    pub span: Duration,
+}
+
+/// What the present batch holds; a part of snapshots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Measured {
+    /// Events.
+    pub events: u64,
+    /// Bytes of log.
+    pub bytes: u64,
+    /// Log time of its first record, in microseconds; `None`: it is empty.
+    pub began_us: Option<i64>,
+}
+
+/// Where rows go.
+pub struct Outputs {
+    limits: BatchLimits,
+    measured: Measured,
+    outbox: Option<()>,
+    used: Vec<(Arc<Chunk>, Vec<ShardOutput>)>,
+}
+
+impl Outputs {
+    /// Batches that go on where a snapshot left them; without an outbox rows go nowhere.
+    pub fn new(limits: BatchLimits, measured: Measured, outbox: Option<()>) -> Outputs {
+        Outputs { limits, measured, outbox, used: Vec::new() }
+    }
+
+    /// What the present batch holds.
+    pub fn measured(&self) -> Measured {
+        self.measured
+    }
+
+    /// Counts a record; whether the batch ends behind it.
+    pub fn measure(&mut self, chunk: &Chunk, (bytes, log_time): (u64, Instant)) -> bool {
+        self.measured.events += chunk.received;
+        self.measured.bytes += bytes;
+        self.measured.began_us.get_or_insert(log_time.micros());
+        self.ends(log_time)
+    }
+
+    /// Time passes; whether the batch ends now.
+    pub fn measure_tick(&mut self, log_time: Instant) -> bool {
+        self.ends(log_time)
+    }
+
+    /// The batch ends behind the present record.
+    pub fn end_batch(&mut self) {
+        self.measured = Measured::default();
+    }
+
+    /// Takes a record's rows, which are durable in the log; gives back memory that is not needed any more.
+    pub fn append(
+        &mut self,
+        chunk: Arc<Chunk>,
+        outputs: Vec<ShardOutput>,
+    ) -> Result<Vec<(Arc<Chunk>, Vec<ShardOutput>)>> {
+        self.used.push((chunk, outputs));
+        Ok(std::mem::take(&mut self.used))
+    }
+
+    /// Takes what a control record did.
+    pub fn control(&mut self, output: ControlOutput) -> Result<()> {
+        drop(output);
+        Ok(())
+    }
+
+    /// Ends the batch; `offset` is that of the record behind it.
+    pub fn cut(&mut self, offset: u64) -> Result<()> {
+        let _ = offset;
+        Ok(())
+    }
+
+    /// Everything below this offset is archived; `None`: nothing ever is.
+    pub fn archived(&mut self) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
+    /// Waits until everything is written.
+    pub fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn ends(&mut self, log_time: Instant) -> bool {
+        let Some(began) = self.measured.began_us else { return false };
+        let span_us = i64::try_from(self.limits.span.as_micros()).unwrap_or(i64::MAX);
+        let ends = self.measured.events >= self.limits.events
+            || self.measured.bytes >= BATCH_BYTES_MAX
+            || log_time.micros().saturating_sub(began) >= span_us;
+        if ends {
+            self.end_batch();
+        }
+        ends
+    }
+}

@@ -1,0 +1,357 @@
+//! The thread that owns the shards: applies records in log order, answers once they are durable (design.md 4.5, L1, L6).
+//!
+//! Owns: when a record is applied, what leaves when. Everything that leaves (answers, rows for the archive, figures) waits in one
+//! queue, by offset, until the log says that the offset is durable. Does not own: what a record does to the shards' state beyond
+//! calling it (`apply`), nor files (`snapshot`, `archive`, `seals`).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use anyhow::Result;
+use weir_handoff::{Receiver, Sender};
+use weir_model::event::Chunk;
+use weir_model::rated::ShardOutput;
+
+use super::admission::Chunks;
+use super::apply::Applier;
+use super::archive::Outputs;
+use super::message::{Applied, Counts, Done, Logged, Question, Refusal, Replies, ToEngine, ToJournal, What};
+use super::record::Rejected;
+use super::snapshot::{Cycle, SnapshotWriter};
+use super::status::Status;
+
+/// Records that are applied together, shard by shard.
+const GROUP: usize = 16;
+
+/// The engine.
+pub struct Engine {
+    /// The shards and what else the log decides.
+    pub state: Applier,
+    inbox: Receiver<ToEngine>,
+    journal: Sender<ToJournal>,
+    outputs: Outputs,
+    snapshots: SnapshotWriter,
+    cycle: Option<Cycle>,
+    chunks: Arc<Chunks>,
+    status: Arc<Status>,
+    /// What leaves once everything up to its offset is durable.
+    waiting: VecDeque<(u64, Release)>,
+    durable_offset: u64,
+}
+
+/// Something that leaves.
+enum Release {
+    /// The answers of a record, of whose rejected events no copy is left elsewhere.
+    Answers(Answers),
+    /// The rows of a record.
+    Rows(Arc<Chunk>, Vec<ShardOutput>),
+    /// What a control record did.
+    Control(super::apply::ControlOutput),
+    /// The end of an output batch, behind the record at the offset.
+    Cut,
+    /// An answer of another kind.
+    Call(Box<dyn FnOnce() + Send>),
+}
+
+/// Who hears what.
+enum Answers {
+    Whole(super::message::Reply, Done),
+    Each(Vec<(Result<super::message::Reply, (Rejected, super::message::Reply)>, Counts)>),
+}
+
+/// What the engine is made of.
+pub struct Parts {
+    /// What was restored and replayed.
+    pub state: Applier,
+    /// Where records come from.
+    pub inbox: Receiver<ToEngine>,
+    /// Whom to tell what may be trimmed.
+    pub journal: Sender<ToJournal>,
+    /// Where rows go.
+    pub outputs: Outputs,
+    /// Where snapshots go.
+    pub snapshots: SnapshotWriter,
+    /// Memory.
+    pub chunks: Arc<Chunks>,
+    /// What others see.
+    pub status: Arc<Status>,
+}
+
+impl Engine {
+    /// Everything that was restored and replayed is durable.
+    pub fn new(parts: Parts) -> Engine {
+        let Parts { state, inbox, journal, outputs, snapshots, chunks, status } = parts;
+        let durable_offset = state.next_offset();
+        Engine {
+            state,
+            inbox,
+            journal,
+            outputs,
+            snapshots,
+            cycle: None,
+            chunks,
+            status,
+            waiting: VecDeque::new(),
+            durable_offset,
+        }
+    }
+
+    /// Works until the journal is gone and nothing is left to do.
+    pub fn run(mut self) -> Result<()> {
+        let worked = self.work();
+        if let Err(error) = &worked {
+            self.status.fail(error);
+            self.refuse_all();
+            // Whoever still sends must hear that nobody listens; answers are refused as they come.
+            self.drain();
+        }
+        worked
+    }
+
+    fn work(&mut self) -> Result<()> {
+        let mut group = Vec::new();
+        loop {
+            // With a snapshot under way there is something to do even if nobody sends.
+            let is_open = match &self.cycle {
+                Some(cycle) if cycle.has_shards_left() => {
+                    self.inbox.drain(&mut group);
+                    true
+                }
+                _ => self.inbox.receive(&mut group).is_ok(),
+            };
+            if !is_open {
+                return self.finish();
+            }
+            self.take(&mut group)?;
+            self.step_snapshot()?;
+        }
+    }
+
+    /// Applies and answers what has come.
+    fn take(&mut self, group: &mut Vec<ToEngine>) -> Result<()> {
+        let mut events = Vec::with_capacity(GROUP);
+        for message in group.drain(..) {
+            match message {
+                ToEngine::Logged(logged) if matches!(logged.what, What::Events(..)) => {
+                    events.push(logged);
+                    if events.len() == GROUP {
+                        self.apply_events(&mut events)?;
+                    }
+                }
+                ToEngine::Logged(logged) => {
+                    self.apply_events(&mut events)?;
+                    self.apply_other(logged)?;
+                }
+                ToEngine::Durable(offset) => {
+                    self.apply_events(&mut events)?;
+                    self.durable_offset = offset;
+                    self.release()?;
+                }
+                ToEngine::Ask(question) => {
+                    self.apply_events(&mut events)?;
+                    self.ask(question);
+                    self.release()?;
+                }
+                ToEngine::Failed => {
+                    self.refuse_all();
+                    anyhow::bail!("the log has failed");
+                }
+            }
+        }
+        self.apply_events(&mut events)
+    }
+
+    fn apply_events(&mut self, events: &mut Vec<Logged>) -> Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let outputs = self.state.apply_events(events)?;
+        for (logged, outputs) in events.drain(..).zip(outputs) {
+            let Logged { offset, log_time, bytes, what } = logged;
+            let What::Events(chunk, replies) = what else { continue };
+            self.status.count(&chunk, &outputs);
+            let release = match replies {
+                Replies::None => None,
+                Replies::Whole(reply, rejected) => {
+                    Some(Answers::Whole(reply, Done { counts: counts(&outputs), rejected }))
+                }
+                Replies::Each(replies) => Some(each(&chunk, &outputs, replies)),
+            };
+            self.waiting.extend(release.map(|answers| (offset, Release::Answers(answers))));
+            let ends = self.outputs.measure(&chunk, (bytes, log_time));
+            self.waiting.push_back((offset, Release::Rows(Arc::new(chunk), outputs)));
+            if ends {
+                self.waiting.push_back((offset, Release::Cut));
+            }
+            self.state.count_log_bytes(bytes);
+        }
+        self.publish_figures();
+        Ok(())
+    }
+
+    /// Control records and ticks.
+    fn apply_other(&mut self, logged: Logged) -> Result<()> {
+        let Logged { offset, log_time, bytes, what } = logged;
+        match what {
+            What::Control(control, reply) => {
+                // A snapshot's shards all stand on the same side of a control record.
+                while self.cycle.as_ref().is_some_and(Cycle::has_shards_left) {
+                    self.step_snapshot()?;
+                }
+                let (numbered, epoch) = *control;
+                let output = self.state.apply_control(offset, log_time, (&numbered, Arc::clone(&epoch)))?;
+                let note = output.note.clone();
+                self.outputs.end_batch();
+                self.waiting.push_back((offset, Release::Control(output)));
+                self.waiting.push_back((offset, Release::Cut));
+                if let Some(reply) = reply {
+                    let applied = Applied { offset, log_time, epoch, note };
+                    let call = move || drop(reply.send(Ok(applied)));
+                    self.waiting.push_back((offset, Release::Call(Box::new(call))));
+                }
+            }
+            What::Tick => {
+                self.state.apply_tick(offset, log_time)?;
+                if self.outputs.measure_tick(log_time) {
+                    self.waiting.push_back((offset, Release::Cut));
+                }
+            }
+            What::Events(..) => unreachable!("events are applied in groups"),
+        }
+        self.state.count_log_bytes(bytes);
+        self.publish_figures();
+        Ok(())
+    }
+
+    /// Answers between two records; what it rests on is everything applied so far.
+    fn ask(&mut self, question: Question) {
+        let answer = question(self);
+        let rests_on = self.state.next_offset().saturating_sub(1);
+        self.waiting.push_back((rests_on, Release::Call(answer)));
+    }
+
+    /// Lets go of everything that is durable now.
+    fn release(&mut self) -> Result<()> {
+        while let Some((offset, release)) = self.waiting.pop_front_if(|(offset, _)| *offset < self.durable_offset) {
+            match release {
+                Release::Answers(Answers::Whole(reply, done)) => reply.send(Ok(done)),
+                Release::Answers(Answers::Each(replies)) => {
+                    for (reply, counts) in replies {
+                        match reply {
+                            Ok(reply) => reply.send(Ok(Done { counts, rejected: Vec::new() })),
+                            Err((rejected, reply)) => reply.send(Ok(Done { counts, rejected: vec![rejected] })),
+                        }
+                    }
+                }
+                Release::Rows(chunk, outputs) => {
+                    for (chunk, outputs) in self.outputs.append(chunk, outputs)? {
+                        self.state.give_outputs(outputs);
+                        self.chunks.give_shared(chunk);
+                    }
+                }
+                Release::Control(output) => self.outputs.control(output)?,
+                Release::Cut => self.outputs.cut(offset + 1)?,
+                Release::Call(call) => call(),
+            }
+        }
+        Ok(())
+    }
+
+    /// One step of a snapshot: begins one, takes a shard, or publishes it.
+    fn step_snapshot(&mut self) -> Result<()> {
+        let Some(cycle) = &mut self.cycle else {
+            if self.snapshots.is_due(self.state.log_bytes()) {
+                self.cycle = Some(self.snapshots.begin(&mut self.state, self.outputs.measured()));
+            }
+            return Ok(());
+        };
+        if cycle.has_shards_left() {
+            return cycle.take_shard(&mut self.state, &self.snapshots);
+        }
+        let archived = self.outputs.archived()?;
+        let safe = archived.unwrap_or(u64::MAX).min(self.durable_offset);
+        if cycle.end_offset() <= safe {
+            let cycle = self.cycle.take().expect("just seen");
+            self.snapshots.publish(cycle)?;
+        }
+        if let Some(trim) = self.snapshots.take_trim()? {
+            self.status.snapshot_offset.store(trim.newest, Ordering::Release);
+            self.state.retain_runs(&trim.runs)?;
+            // The journal may be on its way out; then nothing is trimmed.
+            let _ = self.journal.try_send(ToJournal::Trim(trim.before));
+        }
+        Ok(())
+    }
+
+    /// The journal is gone: everything it wrote is durable, or never will be.
+    fn finish(&mut self) -> Result<()> {
+        self.release()?;
+        self.refuse_all();
+        self.outputs.finish()?;
+        self.snapshots.finish()
+    }
+
+    fn refuse_all(&mut self) {
+        for (_, release) in self.waiting.drain(..) {
+            match release {
+                Release::Answers(Answers::Whole(reply, _)) => reply.send(Err(Refusal::LogFailed)),
+                Release::Answers(Answers::Each(replies)) => replies.into_iter().for_each(|(reply, _)| match reply {
+                    Ok(reply) | Err((_, reply)) => reply.send(Err(Refusal::LogFailed)),
+                }),
+                // Whoever asked hears that nobody answers.
+                Release::Call(_) | Release::Rows(..) | Release::Control(_) | Release::Cut => {}
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        let mut group = Vec::new();
+        while self.inbox.receive(&mut group).is_ok() {
+            for message in group.drain(..) {
+                let ToEngine::Logged(Logged { what, .. }) = message else { continue };
+                match what {
+                    What::Events(_, Replies::Whole(reply, _)) => reply.send(Err(Refusal::LogFailed)),
+                    What::Events(_, Replies::Each(replies)) => {
+                        replies.into_iter().for_each(|(_, reply)| reply.send(Err(Refusal::LogFailed)));
+                    }
+                    What::Control(_, Some(reply)) => drop(reply.send(Err(Refusal::LogFailed))),
+                    What::Events(_, Replies::None) | What::Control(_, None) | What::Tick => {}
+                }
+            }
+        }
+    }
+
+    fn publish_figures(&self) {
+        self.status.applied_offset.store(self.state.next_offset(), Ordering::Release);
+        self.status.identities.store(self.state.identities(), Ordering::Release);
+    }
+}
+
+/// The verdicts of a record together.
+fn counts(outputs: &[ShardOutput]) -> Counts {
+    let mut counts = Counts::default();
+    outputs.iter().flat_map(|output| &output.verdicts).for_each(|verdict| counts.add(*verdict));
+    counts
+}
+
+/// The verdict of each event for whoever sent it.
+fn each(
+    chunk: &Chunk,
+    outputs: &[ShardOutput],
+    replies: Vec<(Result<u32, Rejected>, super::message::Reply)>,
+) -> Answers {
+    let mut of_position = vec![Counts::default(); replies.len()];
+    for (batch, output) in chunk.batches.iter().zip(outputs) {
+        for (event, verdict) in batch.events.iter().zip(&output.verdicts) {
+            if let Some(counts) = of_position.get_mut(event.position as usize) {
+                counts.add(*verdict);
+            }
+        }
+    }
+    let answer = |(place, reply): (Result<u32, Rejected>, super::message::Reply)| match place {
+        Ok(position) => (Ok(reply), of_position.get(position as usize).copied().unwrap_or_default()),
+        Err(rejected) => (Err((rejected, reply)), Counts::default()),
+    };
+    Answers::Each(replies.into_iter().map(answer).collect())
+}

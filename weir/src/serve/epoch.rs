@@ -1,0 +1,106 @@
+//! What is compiled of a control state: decoder and rating plan.
+//!
+//! An epoch is immutable and shared: connections decode with the newest one, shards rate with the one in force at their offset.
+
+use std::sync::Arc;
+
+use weir_ingest::{Decoder, MissingTime};
+use weir_model::catalog::{Catalog, Problem};
+use weir_model::hash::HashKey;
+use weir_model::time::Instant;
+use weir_rater::RatingPlan;
+
+use super::control::ControlState;
+
+/// A control state, compiled.
+#[derive(Debug)]
+pub struct Epoch {
+    /// The state.
+    pub control: ControlState,
+    /// What there is with a catalog.
+    pub rules: Option<Rules>,
+}
+
+/// A catalog, compiled.
+#[derive(Debug)]
+pub struct Rules {
+    /// The catalog with the customers that came over the API.
+    pub catalog: Arc<Catalog>,
+    /// For rating.
+    pub plan: Arc<RatingPlan>,
+    /// For decoding.
+    pub decoder: Arc<Decoder>,
+    /// What looks like a mistake in the catalog.
+    pub warnings: Vec<Problem>,
+}
+
+/// Why a state cannot be compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum EpochError {
+    /// The catalog is wrong.
+    #[error(transparent)]
+    Catalog(#[from] weir_model::catalog::CatalogError),
+    /// The catalog cannot be rated.
+    #[error(transparent)]
+    Plan(#[from] weir_rater::PlanError),
+    /// What is rated already would cost something else.
+    #[error("{0}")]
+    Retroactive(String),
+    /// The deployment's secret is no secret.
+    #[error("the log's first record is damaged: its fingerprint key is not 32 hexadecimal digits")]
+    Key,
+}
+
+impl Epoch {
+    /// Compiles a state. What is compiled of a catalog that did not change is used again.
+    pub fn compile(control: ControlState, before: Option<&Epoch>) -> Result<Epoch, EpochError> {
+        if let Some(before) = before
+            && before.control.catalog == control.catalog
+            && before.control.customers == control.customers
+        {
+            return Ok(Epoch { control, rules: before.rules.as_ref().map(Rules::share) });
+        }
+        let key = HashKey::new(secret(&control.fingerprint_key).ok_or(EpochError::Key)?);
+        let rules = match control.load_catalog()? {
+            Some((catalog, warnings)) => {
+                let catalog = Arc::new(catalog);
+                let plan = Arc::new(RatingPlan::compile(Arc::clone(&catalog), key.clone())?);
+                let decoder = Decoder::new(&catalog, key, control.shards).with_missing_time(MissingTime::LogTime);
+                Some(Rules { catalog, plan, decoder: Arc::new(decoder), warnings })
+            }
+            None => None,
+        };
+        Ok(Epoch { control, rules })
+    }
+
+    /// Compiles a state that follows one in force: what is rated already must cost the same, and nothing may change before `not_before`.
+    pub fn follow(control: ControlState, before: &Epoch, not_before: Option<Instant>) -> Result<Epoch, EpochError> {
+        let _ = not_before;
+        Epoch::compile(control, Some(before))
+    }
+
+    /// Whether two epochs decode and rate alike.
+    pub fn has_rules_of(&self, other: &Epoch) -> bool {
+        match (&self.rules, &other.rules) {
+            (Some(rules), Some(others)) => Arc::ptr_eq(&rules.catalog, &others.catalog),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Rules {
+    fn share(&self) -> Rules {
+        Rules {
+            catalog: Arc::clone(&self.catalog),
+            plan: Arc::clone(&self.plan),
+            decoder: Arc::clone(&self.decoder),
+            warnings: self.warnings.clone(),
+        }
+    }
+}
+
+fn secret(hex: &str) -> Option<[u8; 16]> {
+    let number = (hex.len() == 32).then(|| u128::from_str_radix(hex, 16).ok()).flatten()?;
+    Some(number.to_be_bytes())
+}

@@ -1,0 +1,125 @@
+//! Seals: each shard's state at a close, immutable (design.md 4.9). Invoices are made of them and of nothing else.
+//!
+//! A seal is `seals/NNNNNN-shard-SSSS` for every shard and, last, `seals/NNNNNN.json`, which names them with their checksums, the close and
+//! what was in force. What a shard keeps at a close is its snapshot without identities: totals, counts, digests and the mergeable state of
+//! parts. When the log is read again the same bytes come out: a file that is there already must be the same. Keeps L6, L7, L8.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use weir_files::Files;
+use weir_rater::Shard;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::control::ControlState;
+use super::snapshot::{read_all, write_synced};
+
+/// The folder below the data folder.
+pub const FOLDER: &str = "seals";
+/// Version of the format.
+const FORMAT: u32 = 1;
+
+/// A seal's table of contents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seal {
+    /// Version of this format.
+    pub format: u32,
+    /// Its number, from 1.
+    pub number: u64,
+    /// The close's offset in the log.
+    pub offset: u64,
+    /// Through when it seals, in microseconds since 1970.
+    pub through_us: i64,
+    /// What was in force, without keys.
+    pub control: ControlState,
+    /// The shards' files, by number.
+    pub shards: Vec<SealedShard>,
+}
+
+/// A shard's part of a seal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedShard {
+    /// Its file.
+    pub file: String,
+    /// Its length.
+    pub bytes: u64,
+    /// XXH3-64 of its bytes, hexadecimal.
+    pub checksum: String,
+}
+
+/// Writes seals.
+#[derive(Debug)]
+pub struct SealWriter(pub Arc<dyn Files>);
+
+impl SealWriter {
+    /// Writes a seal, or finds that it is there; gives its name.
+    pub fn write(
+        &self,
+        (number, offset): (usize, u64),
+        control: &ControlState,
+        shards: &mut [Shard],
+    ) -> Result<String> {
+        let mut entries = Vec::new();
+        for shard in shards {
+            let bytes = shard.snapshot()?;
+            let file = format!("{FOLDER}/{number:06}-shard-{:04}", shard.number());
+            self.put(&file, &bytes)?;
+            let checksum = format!("{:016x}", xxh3_64(&bytes));
+            entries.push(SealedShard { file, bytes: bytes.len() as u64, checksum });
+        }
+        let control = ControlState { keys: std::collections::BTreeMap::new(), ..control.clone() };
+        let through_us = control.closes_us.last().copied().unwrap_or_default();
+        let seal = Seal { format: FORMAT, number: number as u64, offset, through_us, control, shards: entries };
+        let name = format!("{FOLDER}/{number:06}.json");
+        self.put(&name, &serde_json::to_vec_pretty(&seal)?)?;
+        Ok(name)
+    }
+
+    /// Gives a file its bytes and its name, at once; one that is there must have the same.
+    fn put(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        let files = self.0.as_ref();
+        let name = path.rsplit('/').next().unwrap_or(path);
+        if files.list(FOLDER)?.iter().any(|known| known == name) {
+            if read_all(files, path)? != bytes {
+                bail!("{path} is sealed and differs from what the log says now: nothing is changed; keep both and ask");
+            }
+            return Ok(());
+        }
+        let partial = format!("{path}.partial");
+        write_synced(files, &partial, bytes)?;
+        files.rename(&partial, path)?;
+        files.sync_folder(FOLDER)?;
+        Ok(())
+    }
+}
+
+/// All seals in order, with their shards' bytes checked.
+pub fn read(files: &dyn Files) -> Result<Vec<(Seal, Vec<Vec<u8>>)>> {
+    let mut seals = Vec::new();
+    for name in files.list(FOLDER)? {
+        if !name.ends_with(".json") {
+            continue;
+        }
+        let path = format!("{FOLDER}/{name}");
+        let seal: Seal =
+            serde_json::from_slice(&read_all(files, &path)?).with_context(|| format!("{path} is no seal"))?;
+        if seal.format != FORMAT {
+            bail!("{path} has format {}; this version reads format {FORMAT}", seal.format);
+        }
+        let shard = |entry: &SealedShard| {
+            let bytes = read_all(files, &entry.file)?;
+            if format!("{:016x}", xxh3_64(&bytes)) != entry.checksum {
+                bail!("{} is damaged: its checksum does not match what {path} says", entry.file);
+            }
+            Ok(bytes)
+        };
+        let shards = seal.shards.iter().map(shard).collect::<Result<_>>()?;
+        seals.push((seal, shards));
+    }
+    let gapless = (1..).zip(&seals).all(|(number, (seal, _))| seal.number == number);
+    if !gapless {
+        bail!("a seal is missing in {FOLDER}: {} are there, and their numbers have a gap", seals.len());
+    }
+    Ok(seals)
+}

@@ -1,0 +1,375 @@
+//! Snapshots: the shards one after the other between records, a manifest last (design.md 4.7).
+//!
+//! Owns: files, their order of publication, what a start finds, what may be trimmed. Does not own: a shard's bytes
+//! (`weir_rater::snapshot`). A snapshot begins at the offset of its first shard and ends at that of its last; a start reads the log from
+//! the beginning, and each shard passes over what it knows. It is published once all of that is durable and archived, by the rename of its
+//! manifest, and two of them are kept: if the newest is broken the one before is used. A thread writes in synced pieces, so that the log's
+//! own syncs do not wait for long.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::{Deserialize, Serialize};
+use weir_files::Files;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::apply::{Applier, Counted};
+use super::archive::Measured;
+use super::control::ControlState;
+
+/// The folder below the data folder.
+pub const FOLDER: &str = "snapshots";
+/// Bytes written between two syncs.
+const PIECE_BYTES: usize = 8 << 20;
+/// Snapshots that are kept.
+const KEPT: usize = 2;
+/// Version of the manifest.
+const FORMAT: u32 = 1;
+
+/// A snapshot's table of contents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this format.
+    pub format: u32,
+    /// Its number; each is one more than the one before.
+    pub number: u64,
+    /// Every record below this is durable and archived.
+    pub end_offset: u64,
+    /// What control records had said.
+    pub control: ControlState,
+    /// What else there was when it began.
+    pub counted: Counted,
+    /// The output batch that was open when it began.
+    pub measured: Measured,
+    /// The shards.
+    pub shards: Vec<ShardEntry>,
+}
+
+/// A shard of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardEntry {
+    /// Its file.
+    pub file: String,
+    /// Its length.
+    pub bytes: u64,
+    /// XXH3-64 of its bytes, hexadecimal.
+    pub checksum: String,
+    /// The record that the shard applies next.
+    pub next_offset: u64,
+    /// The runs of identities that it names.
+    pub runs: BTreeSet<u64>,
+}
+
+/// What a start found.
+pub struct Found {
+    /// The newest whole snapshot.
+    pub manifest: Manifest,
+    /// The shards' bytes, by number.
+    pub shards: Vec<Vec<u8>>,
+}
+
+/// What need not be kept any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trim {
+    /// The newest snapshot begins there.
+    pub newest: u64,
+    /// The log below this offset.
+    pub before: u64,
+    /// By shard the runs that are kept; others may go.
+    pub runs: BTreeMap<u16, BTreeSet<u64>>,
+}
+
+/// A snapshot being taken.
+#[derive(Debug)]
+pub struct Cycle {
+    manifest: Manifest,
+    shards: usize,
+}
+
+impl Cycle {
+    /// Whether some shards are still to be taken.
+    pub fn has_shards_left(&self) -> bool {
+        self.manifest.shards.len() < self.shards
+    }
+
+    /// Everything below this offset must be safe before it is published.
+    pub fn end_offset(&self) -> u64 {
+        self.manifest.end_offset
+    }
+
+    /// Takes the next shard as it is now.
+    pub fn take_shard(&mut self, state: &mut Applier, writer: &SnapshotWriter) -> Result<()> {
+        let number = self.manifest.shards.len();
+        let taken = Taken { bytes: state.shards[number].snapshot()?, runs: BTreeSet::new() };
+        let next_offset = state.next_offset();
+        let file = format!("{FOLDER}/{:012}-shard-{number:04}", self.manifest.number);
+        self.manifest.shards.push(ShardEntry {
+            file: file.clone(),
+            bytes: taken.bytes.len() as u64,
+            checksum: format!("{:016x}", xxh3_64(&taken.bytes)),
+            next_offset,
+            runs: taken.runs.into_iter().collect(),
+        });
+        self.manifest.end_offset = next_offset;
+        writer.send(Task::Write(file, taken.bytes))
+    }
+}
+
+struct Taken {
+    bytes: Vec<u8>,
+    runs: BTreeSet<u64>,
+}
+
+enum Task {
+    Write(String, Vec<u8>),
+    Publish(Box<Manifest>),
+}
+
+/// The side of the engine.
+pub struct SnapshotWriter {
+    every_log_bytes: u64,
+    next_number: u64,
+    tasks: Option<Sender<Task>>,
+    published: Receiver<Result<Trim>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SnapshotWriter {
+    /// Starts the thread; `kept` are the snapshots that are there, in order.
+    pub fn start(files: Arc<dyn Files>, every_log_bytes: u64, kept: Vec<Manifest>) -> Result<SnapshotWriter> {
+        let (tasks, inbox) = channel();
+        let (results, published) = channel();
+        let next_number = kept.last().map_or(1, |last| last.number + 1);
+        let work = move || {
+            let mut store = Store { files, kept };
+            while let Ok(task) = inbox.recv() {
+                let result = match task {
+                    Task::Write(file, bytes) => store.write(&file, &bytes).map(|()| None),
+                    Task::Publish(manifest) => store.publish(*manifest).map(Some),
+                };
+                let failed = result.is_err();
+                if let Some(result) = result.transpose()
+                    && results.send(result).is_err()
+                {
+                    return;
+                }
+                if failed {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("snapshots".to_owned()).spawn(work)?;
+        Ok(SnapshotWriter { every_log_bytes, next_number, tasks: Some(tasks), published, thread: Some(thread) })
+    }
+
+    /// Whether so much log calls for a snapshot.
+    pub fn is_due(&self, log_bytes: u64) -> bool {
+        log_bytes >= self.every_log_bytes
+    }
+
+    /// Begins one.
+    pub fn begin(&mut self, state: &mut Applier, measured: Measured) -> Cycle {
+        state.reset_log_bytes();
+        let manifest = Manifest {
+            format: FORMAT,
+            number: self.next_number,
+            end_offset: state.next_offset(),
+            control: state.epoch.control.clone(),
+            counted: state.counted(),
+            measured,
+            shards: Vec::new(),
+        };
+        self.next_number += 1;
+        Cycle { manifest, shards: state.shards.len() }
+    }
+
+    /// Everything that it rests on is safe: publishes it.
+    pub fn publish(&self, cycle: Cycle) -> Result<()> {
+        self.send(Task::Publish(Box::new(cycle.manifest)))
+    }
+
+    /// What the latest publication has made superfluous.
+    pub fn take_trim(&self) -> Result<Option<Trim>> {
+        self.published.try_iter().last().transpose()
+    }
+
+    /// Waits until everything is written.
+    pub fn finish(&mut self) -> Result<()> {
+        self.tasks = None;
+        let joined = self.thread.take().map_or(Ok(()), JoinHandle::join);
+        joined.map_err(|_| anyhow!("internal error: the thread of snapshots panicked"))?;
+        self.take_trim().map(|_| ())
+    }
+
+    fn send(&self, task: Task) -> Result<()> {
+        let sent = self.tasks.as_ref().is_some_and(|tasks| tasks.send(task).is_ok());
+        if sent {
+            return Ok(());
+        }
+        // The thread has ended because of what it says here.
+        self.take_trim()?;
+        bail!("snapshots cannot be written any more")
+    }
+}
+
+/// The thread's side.
+struct Store {
+    files: Arc<dyn Files>,
+    kept: Vec<Manifest>,
+}
+
+impl Store {
+    fn write(&self, file: &str, bytes: &[u8]) -> Result<()> {
+        write_synced(self.files.as_ref(), file, bytes)
+    }
+
+    /// The manifest gets its name, then what is superfluous goes.
+    fn publish(&mut self, manifest: Manifest) -> Result<Trim> {
+        let files = self.files.as_ref();
+        let mut text = serde_json::to_vec(&manifest)?;
+        text.extend(format!("\n{:016x}\n", xxh3_64(&text)).into_bytes());
+        let name = manifest_name(manifest.number);
+        let partial = format!("{name}.partial");
+        write_synced(files, &partial, &text)?;
+        files.rename(&partial, &name)?;
+        files.sync_folder(FOLDER)?;
+        self.kept.push(manifest);
+        while self.kept.len() > KEPT {
+            self.kept.remove(0);
+        }
+        sweep(files, &self.kept)?;
+        Ok(trim_of(&self.kept))
+    }
+}
+
+/// What need not be kept beside some snapshots.
+fn trim_of(kept: &[Manifest]) -> Trim {
+    let begins = |manifest: &Manifest| manifest.counted.next_offset;
+    let mut runs: BTreeMap<u16, BTreeSet<u64>> = BTreeMap::new();
+    for manifest in kept {
+        for (shard, entry) in (0_u16..).zip(&manifest.shards) {
+            runs.entry(shard).or_default().extend(&entry.runs);
+        }
+    }
+    Trim { newest: kept.last().map_or(0, begins), before: kept.first().map_or(0, begins), runs }
+}
+
+fn manifest_name(number: u64) -> String {
+    format!("{FOLDER}/{number:012}.json")
+}
+
+/// Removes files that no kept snapshot names.
+fn sweep(files: &dyn Files, kept: &[Manifest]) -> Result<()> {
+    let named: BTreeSet<String> = kept
+        .iter()
+        .flat_map(|manifest| {
+            manifest.shards.iter().map(|shard| shard.file.clone()).chain([manifest_name(manifest.number)])
+        })
+        .collect();
+    let newest = kept.last().map_or(0, |manifest| manifest.number);
+    for name in files.list(FOLDER)? {
+        let path = format!("{FOLDER}/{name}");
+        // A later snapshot is being written.
+        let number: Option<u64> = name.get(..12).and_then(|digits| digits.parse().ok());
+        if !named.contains(&path) && number.is_some_and(|number| number <= newest) {
+            files.remove(&path)?;
+        }
+    }
+    files.sync_folder(FOLDER)?;
+    Ok(())
+}
+
+/// Writes a file in synced pieces; its name is durable once its folder is synced.
+pub fn write_synced(files: &dyn Files, path: &str, bytes: &[u8]) -> Result<()> {
+    if let Some((folder, name)) = path.rsplit_once('/')
+        && files.list(folder)?.iter().any(|known| known == name)
+    {
+        files.remove(path)?;
+    }
+    let mut file = files.create(path)?;
+    for piece in bytes.chunks(PIECE_BYTES) {
+        file.append(&mut [IoSlice::new(piece)])?;
+        file.sync()?;
+    }
+    file.sync()?;
+    Ok(())
+}
+
+/// Reads a whole file.
+pub fn read_all(files: &dyn Files, path: &str) -> Result<Vec<u8>> {
+    let file = files.open(path)?;
+    let length = usize::try_from(file.length()?).with_context(|| format!("{path} is too large"))?;
+    let mut bytes = vec![0; length];
+    let mut at = 0;
+    while at < length {
+        let read = file.read_at(at as u64, &mut bytes[at..])?;
+        if read == 0 {
+            bail!("{path} became shorter while it was read");
+        }
+        at += read;
+    }
+    Ok(bytes)
+}
+
+/// Finds the newest whole snapshot, with all that are kept; broken ones are named in the log and left behind.
+pub fn find(files: &dyn Files) -> Result<(Option<Found>, Vec<Manifest>)> {
+    let mut names: Vec<String> = files.list(FOLDER)?.into_iter().filter(|name| is_manifest(name)).collect();
+    names.sort_unstable();
+    let (mut found, mut kept) = (None, Vec::new());
+    for name in names.iter().rev() {
+        let path = format!("{FOLDER}/{name}");
+        let read = read_manifest(files, &path).and_then(|manifest| match found {
+            Some(_) => Ok((manifest, Vec::new())),
+            None => read_shards(files, &manifest).map(|shards| (manifest, shards)),
+        });
+        match read {
+            Ok((manifest, shards)) => {
+                kept.insert(0, manifest.clone());
+                found.get_or_insert(Found { manifest, shards });
+            }
+            Err(error) => tracing::error!(
+                snapshot = path,
+                error = format!("{error:#}"),
+                "this snapshot is broken; the one before is used, and more of the log is read"
+            ),
+        }
+    }
+    if found.is_none() && !names.is_empty() {
+        bail!("none of the snapshots in {FOLDER} can be read; restore the folder from a copy");
+    }
+    Ok((found, kept))
+}
+
+fn is_manifest(name: &str) -> bool {
+    name.strip_suffix(".json")
+        .is_some_and(|number| number.len() == 12 && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn read_manifest(files: &dyn Files, path: &str) -> Result<Manifest> {
+    let bytes = read_all(files, path)?;
+    let text = std::str::from_utf8(&bytes).context("it is no text")?;
+    let (json, checksum) = text.trim_end().rsplit_once('\n').context("its checksum is missing")?;
+    if format!("{:016x}", xxh3_64(json.as_bytes())) != checksum {
+        bail!("its checksum does not match");
+    }
+    let manifest: Manifest = serde_json::from_str(json)?;
+    if manifest.format != FORMAT {
+        bail!("it has format {}; this version reads format {FORMAT}", manifest.format);
+    }
+    Ok(manifest)
+}
+
+fn read_shards(files: &dyn Files, manifest: &Manifest) -> Result<Vec<Vec<u8>>> {
+    let read = |entry: &ShardEntry| {
+        let bytes = read_all(files, &entry.file)?;
+        if bytes.len() as u64 != entry.bytes || format!("{:016x}", xxh3_64(&bytes)) != entry.checksum {
+            bail!("{} does not match its checksum", entry.file);
+        }
+        Ok(bytes)
+    };
+    manifest.shards.iter().map(read).collect()
+}

@@ -1,0 +1,289 @@
+//! A start: what is on the disk becomes a running server (design.md 4.3, 4.7).
+//!
+//! Owns: the data folder's layout, its lock, its first record, and the order of recovery: log, snapshot, archive, replay. Does not own: what each
+//! of them reads. When this returns, everything that was acknowledged before is there.
+
+use std::collections::HashSet;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use weir_files::{Disk, Files};
+use weir_ingest::DecodeScratch;
+use weir_log::{DeploymentId, Entry, Record, Writer};
+use weir_model::event::Chunk;
+use weir_rater::{Rows, Shard};
+
+use super::admission::Chunks;
+use super::apply::{Applier, Spread};
+use super::archive::{BatchLimits, Measured, Outputs};
+use super::clock::Clock;
+use super::control::ControlState;
+use super::epoch::Epoch;
+use super::message::{Logged, Replies, What};
+use super::record::{self, Control, Numbered};
+use super::replay::Replay;
+use super::runs::IdentityRuns;
+use super::seals::{self, SealWriter};
+use super::snapshot::{self, Manifest, SnapshotWriter};
+use crate::config::Settings;
+use crate::failure::invalid;
+
+const DEPLOYMENT: &str = "deployment.json";
+const LOCK: &str = "lock";
+/// The log's folder.
+pub const LOG: &str = "log";
+const IDENTITIES: &str = "identities";
+/// Chunks whose memory is kept.
+const CHUNKS_KEPT: usize = 64;
+
+/// What never changes about a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// Version of the folder's layout.
+    pub format: u32,
+    /// Random, in every segment of the log.
+    pub id: String,
+}
+
+/// The data folder, locked.
+pub struct DataFolder {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its files.
+    pub files: Arc<dyn Files>,
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Opens the folder, or makes it, for this process alone.
+    pub fn open(path: &Path) -> Result<DataFolder> {
+        fs::create_dir_all(path).map_err(|error| invalid(format!("cannot make {}: {error}", path.display())))?;
+        let lock = File::create(path.join(LOCK)).with_context(|| format!("cannot lock {}", path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(invalid(format!(
+                    "{} is in use by another process; stop it first, or talk to it with --server",
+                    path.display()
+                )));
+            }
+            Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the data folder"),
+        }
+        let files: Arc<dyn Files> = Arc::new(Disk::new(path));
+        let there = files.list("")?;
+        for folder in [LOG, snapshot::FOLDER, seals::FOLDER, IDENTITIES] {
+            if !there.iter().any(|name| name == folder) {
+                files.make_folder(folder)?;
+            }
+        }
+        files.sync_folder("")?;
+        Ok(DataFolder { path: path.to_owned(), files, _lock: lock })
+    }
+}
+
+/// What a start leaves.
+pub struct Started {
+    /// The log's end.
+    pub writer: Writer,
+    /// The state after the last record.
+    pub state: Applier,
+    /// Where rows go on.
+    pub outputs: Outputs,
+    /// Where snapshots go on.
+    pub snapshots: SnapshotWriter,
+    /// Memory for chunks.
+    pub chunks: Arc<Chunks>,
+    /// What was found and done, for people.
+    pub report: StartReport,
+}
+
+/// What a start has found and done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StartReport {
+    /// The snapshot that was used.
+    pub snapshot: Option<u64>,
+    /// Records that were read again.
+    pub records: u64,
+    /// Events in them.
+    pub events: u64,
+    /// What was cut off the log's end, in words.
+    pub torn: Option<String>,
+}
+
+/// Opens everything and reads the log again.
+pub fn start(folder: &DataFolder, settings: &Settings, clock: &dyn Clock) -> Result<Started> {
+    let files = Arc::clone(&folder.files);
+    let deployment = deployment(files.as_ref())?;
+    let (found, kept) = snapshot::find(files.as_ref())?;
+    let end_offset = found.as_ref().map_or(0, |found| found.manifest.end_offset);
+    let log_settings = log_settings(&deployment, settings)?;
+    let (mut writer, recovery) =
+        weir_log::open(Arc::clone(&files), log_settings, end_offset, clock.now()).context("cannot open the log")?;
+    let mut report = StartReport::default();
+    report.torn =
+        recovery.torn.map(|torn| format!("{} ({} bytes, kept in {})", torn.finding, torn.bytes, torn.kept_in));
+    if writer.next_offset() == 0 {
+        begin(&mut writer, settings, clock)?;
+    }
+    let runs = Arc::new(IdentityRuns::open(&folder.path.join(IDENTITIES), settings.identities.memory_bytes));
+    let spread = Spread {
+        pool: pool(settings.data.threads)?,
+        rows: if settings.archive.is_some() { Rows::Keep } else { Rows::Count },
+        runs,
+    };
+    let control = found.as_ref().map(|found| found.manifest.control.clone()).unwrap_or_default();
+    let shards = if control.shards == 0 { settings.data.shards } else { control.shards };
+    let epoch = match control.sequence {
+        0 => Epoch { control, rules: None },
+        _ => Epoch::compile(control, None).context("the snapshot's catalog cannot be read any more")?,
+    };
+    let mut state = Applier::new(Arc::new(epoch), spread, SealWriter(Arc::clone(&files)));
+    let mut measured = Measured::default();
+    if let Some(found) = found {
+        report.snapshot = Some(found.manifest.number);
+        measured = found.manifest.measured;
+        restore(&mut state, &found.manifest, &found.shards)?;
+    }
+    let outputs = Outputs::new(batch_limits(settings), measured, None);
+    let snapshots = SnapshotWriter::start(files, settings.snapshots.every_log_bytes, kept)?;
+    let chunks = Arc::new(Chunks::new(shards, CHUNKS_KEPT));
+    let mut replay = Replay::new(state, outputs, Arc::clone(&chunks));
+    read_again(&writer, &mut replay, &mut report)?;
+    let (state, outputs) = replay.finish();
+    Ok(Started { writer, state, outputs, snapshots, chunks, report })
+}
+
+/// A restored shard for each file of the snapshot.
+fn restore(state: &mut Applier, manifest: &Manifest, bytes: &[Vec<u8>]) -> Result<()> {
+    let plan = Arc::clone(state.plan().context("the snapshot has shards and no catalog")?);
+    let mut shards = Vec::new();
+    for (number, (bytes, entry)) in (0_u16..).zip(bytes.iter().zip(&manifest.shards)) {
+        let settings = state.identity_settings(number);
+        let shard = Shard::restore(bytes, Arc::clone(&plan), settings);
+        shards.push(shard.with_context(|| format!("cannot restore {}", entry.file))?);
+    }
+    let ahead = manifest.shards.iter().map(|entry| entry.next_offset).collect();
+    state.restore(manifest.counted.clone(), shards, ahead)
+}
+
+/// Applies the log from where the snapshot began.
+fn read_again(writer: &Writer, replay: &mut Replay, report: &mut StartReport) -> Result<()> {
+    let mut reader = writer.reader(replay.next_offset()).context("cannot read the log")?;
+    let mut scratch = DecodeScratch::new();
+    while let Some(record) = reader.read().context("cannot read the log")? {
+        let logged = decode(&record, replay, &mut scratch)
+            .with_context(|| format!("cannot read record {} of the log", record.offset))?;
+        report.records += 1;
+        if let What::Events(chunk, _) = &logged.what {
+            report.events += chunk.received;
+        }
+        replay.apply(logged)?;
+    }
+    Ok(())
+}
+
+/// A record as the journal made it.
+fn decode(record: &Record<'_>, replay: &Replay, scratch: &mut DecodeScratch) -> Result<Logged> {
+    let what = match record.kind {
+        record::TICK => What::Tick,
+        record::CONTROL => {
+            let numbered: Numbered = serde_json::from_slice(record.payload)?;
+            let before = replay.epoch();
+            let mut control = before.control.clone();
+            control.apply(&numbered)?;
+            What::Control(Box::new((numbered, Arc::new(Epoch::compile(control, Some(before))?))), None)
+        }
+        record::LINES | record::MIXED | record::COLUMNS => {
+            let rules = replay.epoch().rules.as_ref().context("events stand before the first catalog")?;
+            let (rejected, events) = match record.kind {
+                record::LINES => (Vec::new(), record.payload),
+                _ => record::parts(record.payload).context("its parts do not fit together")?,
+            };
+            let mut chunk: Chunk;
+            if record.kind == record::COLUMNS {
+                let left_out: HashSet<u64> = rejected.iter().map(|rejected| rejected.index).collect();
+                chunk = super::columns::decode(events, &rules.decoder, &left_out)?;
+            } else {
+                chunk = replay.chunks().take();
+                chunk.text.extend_from_slice(events);
+                rules.decoder.decode_ndjson(&mut chunk, scratch);
+            }
+            if !chunk.rejected.is_empty() {
+                bail!("an event that was accepted does not decode any more: {}", chunk.rejected[0].sentence);
+            }
+            super::journal::keep_rejected(&mut chunk, &rejected);
+            super::journal::fix_times(&mut chunk, record.log_time);
+            What::Events(chunk, Replies::None)
+        }
+        other => bail!("its kind is {}, which this version does not know", other.code()),
+    };
+    Ok(Logged { offset: record.offset, log_time: record.log_time, bytes: record.payload.len() as u64, what })
+}
+
+/// The log's first record.
+fn begin(writer: &mut Writer, settings: &Settings, clock: &dyn Clock) -> Result<()> {
+    let genesis = Control::Genesis {
+        fingerprint_key: super::keys::random_hex::<16>().context("the system has no random numbers")?,
+        shards: settings.data.shards,
+    };
+    append_control(writer, &ControlState::default(), genesis, clock)
+}
+
+/// Writes a control record behind `state`'s and syncs it: for commands that run without a server.
+pub fn append_control(writer: &mut Writer, state: &ControlState, control: Control, clock: &dyn Clock) -> Result<()> {
+    let payload = serde_json::to_vec(&Numbered { sequence: state.sequence + 1, control })?;
+    writer.write(&[Entry { kind: record::CONTROL, payload: &payload }], clock.now())?;
+    writer.sync()?;
+    Ok(())
+}
+
+fn deployment(files: &dyn Files) -> Result<Deployment> {
+    if files.list("")?.iter().any(|name| name == DEPLOYMENT) {
+        let deployment: Deployment = serde_json::from_slice(&snapshot::read_all(files, DEPLOYMENT)?)
+            .with_context(|| format!("{DEPLOYMENT} is damaged"))?;
+        if deployment.format != 1 {
+            bail!("the data folder has layout {}; this version knows layout 1", deployment.format);
+        }
+        return Ok(deployment);
+    }
+    let deployment = Deployment { format: 1, id: super::keys::random_hex::<16>()? };
+    let partial = format!("{DEPLOYMENT}.partial");
+    snapshot::write_synced(files, &partial, &serde_json::to_vec_pretty(&deployment)?)?;
+    files.rename(&partial, DEPLOYMENT)?;
+    files.sync_folder("")?;
+    Ok(deployment)
+}
+
+fn log_settings(deployment: &Deployment, settings: &Settings) -> Result<weir_log::Settings> {
+    let id = u128::from_str_radix(&deployment.id, 16).context("the deployment's id is damaged")?;
+    Ok(weir_log::Settings {
+        folder: LOG.to_owned(),
+        deployment: DeploymentId(id.to_be_bytes()),
+        segment_bytes: settings.log.segment_bytes,
+        reserve_bytes: settings.log.free_bytes_min,
+    })
+}
+
+fn batch_limits(settings: &Settings) -> BatchLimits {
+    match &settings.archive {
+        Some(archive) => BatchLimits { events: archive.batch_events, span: archive.batch_span },
+        None => BatchLimits { events: u64::MAX, span: std::time::Duration::MAX },
+    }
+}
+
+/// Threads that share the shards; none if one does it all.
+fn pool(threads: usize) -> Result<Option<rayon::ThreadPool>> {
+    // Half of the cores: connections need the others.
+    let threads = match threads {
+        0 => std::thread::available_parallelism()?.get().div_ceil(2),
+        threads => threads,
+    };
+    if threads == 1 {
+        return Ok(None);
+    }
+    let name = |number| format!("rate-{number}");
+    Ok(Some(rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build()?))
+}
