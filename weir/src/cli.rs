@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::serve::control::Role;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// Turns a stream of usage events into money: exactly, once, fast, and so that every cent can be explained.
@@ -45,6 +46,14 @@ pub enum Command {
     Init(InitArgs),
     /// Take usage events over HTTP, durably and once, and rate them as they come
     Serve(ServeArgs),
+    /// Keys of a server's clients
+    Keys(KeysArgs),
+    /// A server's catalog: give another one, or show the one in force
+    Catalog(CatalogArgs),
+    /// Seal the periods of a server that are over
+    Close(CloseArgs),
+    /// Look at a server's log: what is in it, and whether it is whole
+    Log(LogArgs),
     /// The server's configuration: is it sound, and what is in force?
     Config(ConfigArgs),
 }
@@ -155,6 +164,171 @@ pub struct ServeArgs {
     /// Try it out: a catalog of its own, a folder that is new each time, and a line to paste
     #[arg(long, conflicts_with = "config")]
     pub dev: bool,
+}
+
+/// Which server, and who asks.
+#[derive(Debug, Clone, Args)]
+pub struct Connection {
+    /// The server [default: http://127.0.0.1:8080]
+    #[arg(long, value_name = "URL", env = "WEIR_SERVER")]
+    pub server: Option<String>,
+    /// The key
+    #[arg(long, value_name = "KEY", env = "WEIR_KEY", hide_env_values = true)]
+    pub key: Option<String>,
+}
+
+/// `weir keys`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+The first key is made in the data folder, while no server runs there; the others over the server. A key is shown once.
+
+Examples:
+  weir keys create --name me --role admin
+  weir keys create --name billing --role ingest --subjects 'acme-*' --server http://127.0.0.1:8080
+  weir keys list
+  weir keys revoke 3kd8s9xm2c7q")]
+pub struct KeysArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub action: KeyAction,
+}
+
+/// What `weir keys` does.
+#[derive(Debug, Clone, Subcommand)]
+pub enum KeyAction {
+    /// Make a key and show it, once
+    Create {
+        /// The key
+        #[command(flatten)]
+        new: NewKey,
+        /// The server; without --server the data folder
+        #[command(flatten)]
+        connection: Connection,
+        /// Configuration that names the data folder
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// How the key is printed
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Show all keys, without their secrets
+    List {
+        /// The server
+        #[command(flatten)]
+        connection: Connection,
+        /// How they are printed
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Make a key worth nothing
+    Revoke {
+        /// The key's public part
+        id: String,
+        /// The server
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+/// A key to be made.
+#[derive(Debug, Clone, Args)]
+pub struct NewKey {
+    /// What it is for
+    #[arg(long)]
+    pub name: String,
+    /// What it may do: send events, ask for usage, or everything
+    #[arg(long, value_enum)]
+    pub role: Role,
+    /// Subjects that it may send and ask for, as acme-* [default: all]
+    #[arg(long, value_name = "PATTERN")]
+    pub subjects: Option<String>,
+    /// Sources that it may send [default: all]
+    #[arg(long, value_name = "PATTERN")]
+    pub sources: Option<String>,
+    /// When it ends, as 2027-01-01T00:00:00Z [default: never]
+    #[arg(long, value_name = "T")]
+    pub expires_at: Option<String>,
+}
+
+/// `weir catalog`
+#[derive(Debug, Clone, Args)]
+pub struct CatalogArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub action: CatalogAction,
+}
+
+/// What `weir catalog` does.
+#[derive(Debug, Clone, Subcommand)]
+pub enum CatalogAction {
+    /// Put a catalog in force for everything that comes from now on
+    Put {
+        /// Catalog (TOML)
+        catalog: PathBuf,
+        /// Only check it and show what would change
+        #[arg(long)]
+        dry_run: bool,
+        /// The server
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Print the catalog in force
+    Show {
+        /// The server
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+/// `weir close`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+A close seals every period that ends at or before an instant; what comes for them later is late usage. Repeating it changes nothing, so that
+cron may. The documents are made of what it leaves: weir invoices build.
+
+Example:
+  weir close --through 2026-12-01")]
+pub struct CloseArgs {
+    /// Seal the periods that end by then: a date in the catalog's zone or an RFC 3339 time, not in the future
+    #[arg(long, value_name = "T")]
+    pub through: String,
+    /// The server
+    #[command(flatten)]
+    pub connection: Connection,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// `weir log`
+#[derive(Debug, Clone, Args)]
+pub struct LogArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub action: LogAction,
+}
+
+/// What `weir log` does.
+#[derive(Debug, Clone, Subcommand)]
+pub enum LogAction {
+    /// List the segments: records, times, durability, what is wrong
+    Inspect(LogTarget),
+    /// Read everything and check every checksum; exit with 1 if anything is wrong
+    Verify(LogTarget),
+}
+
+/// Where the log is.
+#[derive(Debug, Clone, Args)]
+pub struct LogTarget {
+    /// The data folder [default: what the configuration says]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Configuration that names the data folder
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How the report is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// `weir config`

@@ -7,6 +7,7 @@
 
 pub mod check;
 pub mod cli;
+mod client;
 pub mod config;
 pub mod demo;
 pub mod explain;
@@ -39,6 +40,10 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => simulate::command(&args),
         Command::Init(args) => init::command(&args),
         Command::Serve(args) => serve::command(&args),
+        Command::Keys(args) => client::keys(&args),
+        Command::Catalog(args) => client::catalog(&args),
+        Command::Close(args) => client::close(&args),
+        Command::Log(args) => serve::offline::log(&args),
         Command::Config(args) => config::command(&args),
     };
     outcome.unwrap_or_else(|error| failure::explain(&error))

@@ -15,6 +15,7 @@ mod http;
 mod journal;
 pub mod keys;
 mod message;
+pub mod offline;
 mod record;
 mod replay;
 mod runs;

@@ -73,7 +73,7 @@ pub struct Subscription {
 }
 
 /// What a key may do; each role may do what those before it may not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Send events.
@@ -82,6 +82,16 @@ pub enum Role {
     Read,
     /// Everything.
     Admin,
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Role::Ingest => "ingest",
+            Role::Read => "read",
+            Role::Admin => "admin",
+        })
+    }
 }
 
 /// An API key as it is kept: never the key itself.

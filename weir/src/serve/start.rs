@@ -240,6 +240,27 @@ pub fn append_control(writer: &mut Writer, state: &ControlState, control: Contro
     Ok(())
 }
 
+/// Opens the log and reads its control records only: for commands that run without a server.
+pub fn open_for_control(
+    folder: &DataFolder,
+    settings: &Settings,
+    clock: &dyn Clock,
+) -> Result<(Writer, ControlState)> {
+    let files = &folder.files;
+    let deployment = deployment(files.as_ref())?;
+    let (found, _) = snapshot::find(files.as_ref())?;
+    let (end, from, state) = found.map_or((0, 0, ControlState::default()), |found| {
+        (found.manifest.end_offset, found.manifest.counted.next_offset, found.manifest.control)
+    });
+    let opened = weir_log::open(Arc::clone(files), log_settings(&deployment, settings)?, end, clock.now());
+    let (mut writer, _) = opened.context("cannot open the log")?;
+    if writer.next_offset() == 0 {
+        begin(&mut writer, settings, clock)?;
+    }
+    let state = super::offline::control_state(&writer, state, from)?;
+    Ok((writer, state))
+}
+
 fn deployment(files: &dyn Files) -> Result<Deployment> {
     if files.list("")?.iter().any(|name| name == DEPLOYMENT) {
         let deployment: Deployment = serde_json::from_slice(&snapshot::read_all(files, DEPLOYMENT)?)
