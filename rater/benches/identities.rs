@@ -39,6 +39,22 @@ impl RunStore for MemoryDisk {
         self.file(run).map(|_| ())
     }
 
+    fn sync(&mut self, run: u64) -> io::Result<()> {
+        self.file(run).map(|_| ())
+    }
+
+    fn open(&mut self, run: u64) -> io::Result<u64> {
+        Ok(self.file(run)?.len() as u64)
+    }
+
+    fn greatest(&self) -> io::Result<Option<u64>> {
+        Ok(self.0.keys().max().copied())
+    }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
+
     fn read_at(&self, run: u64, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let file = self.0.get(&run).ok_or(io::ErrorKind::NotFound)?;
         let begin = usize::try_from(offset).map_err(io::Error::other)?;

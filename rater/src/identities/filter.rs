@@ -57,6 +57,26 @@ impl Filter {
         Filter::bytes_for(self.len)
     }
 
+    /// Gives the bytes that [`Filter::from_bytes`] understands, piece by piece.
+    pub fn write<E>(&self, mut piece: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        self.starts.iter().try_for_each(|start| piece(&start.to_le_bytes()))?;
+        self.marks.iter().try_for_each(|word| piece(&word.to_le_bytes()))?;
+        piece(&self.tags)
+    }
+
+    /// The finished filter of `len` records that was written. `None`: another number of bytes.
+    pub fn from_bytes(len: u32, bytes: &[u8]) -> Option<Filter> {
+        let len = u64::from(len);
+        let (starts, rest) = bytes.split_at_checked(index(blocks(len) * 4))?;
+        let (marks, tags) = rest.split_at_checked(index(mark_words(len) * 8))?;
+        (tags.len() == index(len)).then(|| Filter {
+            len,
+            starts: starts.as_chunks().0.iter().map(|start| u32::from_le_bytes(*start)).collect(),
+            marks: marks.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect(),
+            tags: tags.to_vec(),
+        })
+    }
+
     /// Enters the next record by the low half of its fingerprint.
     pub fn push(&mut self, low: u64) {
         let place = self.place(low);
