@@ -19,6 +19,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use weir_model::hash::{Fingerprint, PayloadDigest};
 use weir_model::time::Instant;
 
@@ -92,14 +94,21 @@ pub struct Identities {
 
 /// What a snapshot keeps of identities.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Kept {
-    pub clock: Clock,
+pub struct Kept {
+    pub(crate) clock: Clock,
     /// log2 of the number of ranges.
-    pub range_bits: u32,
+    pub(crate) range_bits: u32,
     /// The runs of each generation, in order of age; the last one is current.
-    pub generations: Vec<Vec<KeptRun>>,
+    pub(crate) generations: Vec<Vec<KeptRun>>,
     /// Identities of the current generation that are in no run.
-    pub newest: Vec<(Fingerprint, PayloadDigest)>,
+    pub(crate) newest: Vec<(Fingerprint, PayloadDigest)>,
+}
+
+impl Kept {
+    /// The numbers of all runs.
+    pub fn runs(&self) -> BTreeSet<u64> {
+        self.generations.iter().flatten().map(|run| run.number).collect()
+    }
 }
 
 impl Identities {
@@ -181,7 +190,7 @@ impl Identities {
 
     /// Puts identities where they outlive the process, if there is such a place: what the table holds becomes a run, unless it is so little
     /// that a run is no help.
-    pub(crate) fn settle(&mut self) -> Result<(), IdentitiesError> {
+    pub fn settle(&mut self) -> Result<(), IdentitiesError> {
         if self.failed {
             return Err(IdentitiesError::Failed);
         }
@@ -191,14 +200,14 @@ impl Identities {
     }
 
     /// After [`Identities::settle`]: what brings them back.
-    pub(crate) fn kept(&self) -> Kept {
+    pub fn kept(&self) -> Kept {
         let Identities { clock, disk, table, .. } = self;
         Kept { clock: *clock, range_bits: disk.range_bits(), generations: disk.kept(), newest: table.iter().collect() }
     }
 
     /// The identities of an earlier shard. Their ranges stay what they were, whatever the budget is now, if there are runs. `None`:
     /// `kept` has an identity twice.
-    pub(crate) fn restored(settings: IdentitySettings, kept: Kept) -> Result<Option<Identities>, IdentitiesError> {
+    pub fn restored(settings: IdentitySettings, kept: Kept) -> Result<Option<Identities>, IdentitiesError> {
         let has_runs = kept.generations.iter().any(|runs| !runs.is_empty());
         let range_bits = if has_runs { kept.range_bits } else { range_bits(settings.memory_bytes) };
         let mut identities = Identities::with_ranges(settings, range_bits);

@@ -20,7 +20,7 @@ use weir_model::verdict::UnpricedReason;
 use crate::buckets::{Bucket, BucketKey, Buckets};
 use crate::combos::{Combo, Combos};
 use crate::counters::{Counters, UnpricedUsage};
-use crate::identities::{Identities, IdentitiesError, IdentitySettings, Kept};
+use crate::identities::{Identities, IdentitiesError, IdentitySettings};
 use crate::plan::RatingPlan;
 use crate::shard::Shard;
 use crate::subjects::{Customer, NONE, Stretch, Subjects};
@@ -67,7 +67,7 @@ impl Snapshot {
     /// A snapshot that was stored: which runs it names.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Snapshot, SnapshotError> {
         let (_, mut from) = read_head(&bytes)?;
-        let runs = named_runs(&identities::read(&mut from)?);
+        let runs = identities::read(&mut from)?.runs();
         Ok(Snapshot { bytes, runs })
     }
 }
@@ -107,7 +107,7 @@ impl Shard {
             out.i64(end.micros());
         });
         out.all(&self.seals, |out, seal| out.i64(seal.micros()));
-        Ok(Snapshot { bytes: out.finish(), runs: named_runs(&kept) })
+        Ok(Snapshot { bytes: out.finish(), runs: kept.runs() })
     }
 
     /// The shard that wrote `bytes`, under the same compiled catalog; its identities keep to `settings`, whose store has the runs that it
@@ -201,10 +201,6 @@ fn read_head(bytes: &[u8]) -> Result<(Head, Reader<'_>), SnapshotError> {
     let mut from = Reader::open(bytes, FORMAT_VERSION)?;
     let head = Head { catalog: from.u64()?, number: from.u16()?, shards: from.u16()? };
     Ok((head, from))
-}
-
-fn named_runs(kept: &Kept) -> BTreeSet<u64> {
-    kept.generations.iter().flatten().map(|run| run.number).collect()
 }
 
 fn write_subjects(out: &mut Writer, subjects: &Subjects) {

@@ -39,7 +39,7 @@ struct Writer {
 }
 
 impl KeptIdentities {
-    /// The folder of that name, which is there.
+    /// The folder of that name, which is there; "" is the root.
     pub fn new(files: Arc<dyn Files>, folder: &str) -> Arc<KeptIdentities> {
         Arc::new(KeptIdentities { files, folder: folder.to_owned(), used: Mutex::default() })
     }
@@ -69,7 +69,8 @@ impl KeptIdentities {
     }
 
     fn path(&self, shard: u16, run: u64) -> String {
-        format!("{}/{}{run:06}", self.folder, file_prefix(shard))
+        let slash = if self.folder.is_empty() { "" } else { "/" };
+        format!("{}{slash}{}{run:06}", self.folder, file_prefix(shard))
     }
 
     fn used(&self) -> MutexGuard<'_, BTreeSet<(u16, u64)>> {

@@ -143,6 +143,15 @@ fn a_file_that_is_gone_is_named() {
 }
 
 #[test]
+fn the_folder_may_be_the_root() {
+    let files = Simulated::new();
+    let mut store = KeptIdentities::new(Arc::new(files.clone()), "").settings(1, 1 << 20, u64::MAX).store;
+    store.create(2).unwrap();
+    store.finish(2).unwrap();
+    assert_eq!(files.list("").unwrap(), ["shard-0001-run-000002"]);
+}
+
+#[test]
 fn shards_share_a_folder() {
     let files = files();
     let (folder, _) = folder(&files);

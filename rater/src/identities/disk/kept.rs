@@ -2,7 +2,6 @@
 //!
 //! A merge on its way is kept as it is: its finished sections are those of a complete run that lacks the ranges which are still in the runs that
 //! it is made of. A later merge takes those; nothing is in two runs or in none at any time.
-#![expect(clippy::arithmetic_side_effects, reason = "pages and counts of sections, bounded where they are checked")]
 
 use super::{Disk, Generation};
 use crate::identities::error::IdentitiesError;

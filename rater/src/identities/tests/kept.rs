@@ -1,7 +1,5 @@
 //! What snapshots keep: at any point, whatever a crash leaves of the rest, and with files that are not what was written.
 
-use std::collections::BTreeSet;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -85,13 +83,7 @@ impl Life {
         let point = Point { kept: self.identities.kept(), model: self.model.clone(), weeks: self.weeks };
         self.points.push(point);
         self.points.drain(..self.points.len().saturating_sub(2));
-        let named: BTreeSet<u64> = self
-            .points
-            .iter()
-            .flat_map(|point| point.kept.generations.iter().flatten())
-            .map(|run| run.number)
-            .collect();
-        self.disk.retain(&named);
+        self.disk.retain(&self.points.iter().flat_map(|point| point.kept.runs()).collect());
     }
 
     fn restart(&mut self, memory_kib: u64, before_last: bool) {
