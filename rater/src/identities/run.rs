@@ -4,7 +4,7 @@
 //! Format 3, little endian, pages of 4 KiB: a head (magic, version, bytes of a record, run number), then the sections, each of which begins a
 //! page, of records of 24 bytes (fingerprint, payload digest), 170 to a page. The last 8 bytes of every such page are its XXH3-64, seeded with
 //! run and page number, so that a page in the wrong place is as damaged as a flipped bit. Behind its records a section has its filter
-//! (`starts`, `marks`, `tags`), up to the end of a page. Where sections begin, and the XXH3-64 of each filter, seeded in the same way, is known to
+//! (`sieve`, `starts`, `marks`, `tags`), up to the end of a page. Where sections begin, and the XXH3-64 of each filter, seeded in the same way, is known to
 //! the shard and to its snapshots: what is in a file beyond the sections that a snapshot names does not count.
 #![expect(
     clippy::arithmetic_side_effects,
