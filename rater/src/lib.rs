@@ -18,6 +18,7 @@ mod combos;
 mod counters;
 mod curve;
 mod event_view;
+mod hours;
 pub mod identities;
 mod index;
 mod plan;

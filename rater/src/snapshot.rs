@@ -1,9 +1,10 @@
 //! A shard's whole state as bytes and back (design.md 4.7).
 //!
-//! Format 4, little endian: magic, version, catalog hash, shard number and count, then identities, names, customers, stretches, subjects, combos, buckets, states, series, allowances, counters, seals; each list led by its length; at the end an XXH3-64 of all
+//! Format 4, little endian: magic, version, catalog hash, shard number and count, then identities, names, customers, stretches, subjects, combos, buckets, states, series, allowances, counters, seals, hours; each list led by its length; at the end an XXH3-64 of all
 //! before. A reader refuses what it does not know, whole. Caches (scratch, memo, a subject's latest stretch) are not state.
 
 mod codec;
+mod hours;
 mod identities;
 mod states;
 
@@ -107,6 +108,7 @@ impl Shard {
             out.i64(end.micros());
         });
         out.all(&self.seals, |out, seal| out.i64(seal.micros()));
+        hours::write(&mut out, &self.hours);
         Ok(Snapshot { bytes: out.finish(), runs: kept.runs() })
     }
 
@@ -136,6 +138,7 @@ impl Shard {
         shard.latest =
             from.option(|from| Ok((Instant::from_micros(from.i64()?), Instant::from_micros(from.i64()?))))?;
         shard.seals = from.list(|from| from.i64().map(Instant::from_micros))?;
+        shard.hours = hours::read(&mut from, shard.subjects.customers.len())?;
         from.end()?;
         shard.check_references()?;
         shard.restore_extras(&plan, extras)?;
