@@ -1,10 +1,12 @@
-//! Decoded events through the shards, from dedup to the amount of each, with one tier and with eight, counted and kept.
+//! Decoded events through the shards, from dedup to the amount of each, with one tier and with eight, counted and kept, and counted by hour and
+//! customer too, as a server does.
 #![allow(missing_docs, reason = "criterion's macros write undocumented functions")]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use weir_benches::{Input, apply, criterion};
 use weir_loadtest::job::Shape;
-use weir_rater::Rows;
+use weir_model::time::Instant;
+use weir_rater::{Rows, Shard};
 
 fn rate(c: &mut Criterion) {
     let mut group = c.benchmark_group("rate");
@@ -12,9 +14,21 @@ fn rate(c: &mut Criterion) {
         let input = Input::of(Shape { tiers, ..Shape::JOB_J });
         let chunks = input.chunks();
         group.throughput(input.throughput());
-        for (name, rows) in [("counted", Rows::Count), ("kept", Rows::Keep)] {
+        let in_an_hour = || {
+            let mut shards = input.shards();
+            for shard in &mut shards {
+                shard.advance(Instant::EVENT_MIN).expect("identities stay in memory");
+            }
+            shards
+        };
+        let ways: [(&str, Rows, &dyn Fn() -> Vec<Shard>); 3] = [
+            ("counted", Rows::Count, &|| input.shards()),
+            ("by-hour", Rows::Count, &in_an_hour),
+            ("kept", Rows::Keep, &|| input.shards()),
+        ];
+        for (name, rows, shards) in ways {
             group.bench_function(format!("{tiers}-tiers-{name}"), |b| {
-                b.iter_batched_ref(|| input.shards(), |shards| apply(shards, &chunks, rows), BatchSize::PerIteration);
+                b.iter_batched_ref(shards, |shards| apply(shards, &chunks, rows), BatchSize::PerIteration);
             });
         }
     }

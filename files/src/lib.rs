@@ -42,7 +42,7 @@ pub trait Files: fmt::Debug + Send + Sync {
 }
 
 /// A file that grows at its end.
-pub trait AppendFile: fmt::Debug + Send {
+pub trait AppendFile: fmt::Debug + Send + Sync {
     /// Writes all parts, one after the other. After an error any part of them may be there.
     fn append(&mut self, parts: &mut [IoSlice<'_>]) -> Result<(), FileError>;
 
@@ -55,7 +55,7 @@ pub trait AppendFile: fmt::Debug + Send {
 }
 
 /// A file for reading.
-pub trait ReadFile: fmt::Debug + Send {
+pub trait ReadFile: fmt::Debug + Send + Sync {
     /// Fills the buffer from a position on; fewer bytes only at the file's end.
     fn read_at(&self, position: u64, buffer: &mut [u8]) -> Result<usize, FileError>;
 

@@ -83,13 +83,13 @@ fn restore(bytes: &[u8], rated: &Rated) -> bool {
     let Ok(mut shard) = Shard::restore(bytes, Arc::clone(&rated.plan), IdentitySettings::in_memory()) else {
         return false;
     };
-    let written = shard.snapshot().expect("identities stay in memory");
+    let written = shard.snapshot().expect("identities stay in memory").bytes;
     let again = Shard::restore(&written, Arc::clone(&rated.plan), IdentitySettings::in_memory());
     let mut again = again.expect("a restored shard's snapshot is one");
     // The order of identities depends on how their table was filled; nothing else does.
     assert_eq!(
         written.len(),
-        again.snapshot().expect("identities stay in memory").len(),
+        again.snapshot().expect("identities stay in memory").bytes.len(),
         "as much was restored as was written"
     );
     assert_eq!(rated.goes_on(&mut shard), rated.goes_on(&mut again), "what was restored rates the same");
@@ -133,7 +133,7 @@ fn rated(seed: u64) -> Rated {
         }
     }
     decoder.decode_ndjson(&mut more, &mut DecodeScratch::new());
-    Rated { plan, snapshot: shards[0].snapshot().expect("identities stay in memory"), more }
+    Rated { plan, snapshot: shards[0].snapshot().expect("identities stay in memory").bytes, more }
 }
 
 impl Change {

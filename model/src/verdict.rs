@@ -26,6 +26,67 @@ impl Verdict {
     }
 }
 
+/// How many events got each verdict, of any number of events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct VerdictCounts {
+    /// Events that repeat an identity with the same content.
+    pub duplicate: u64,
+    /// Events that repeat an identity with another content.
+    pub conflict: u64,
+    /// Accepted events with a usage that has no price.
+    pub unpriced: u64,
+    /// Accepted events, of which a charge refused usage of a sealed period.
+    pub late_refused: u64,
+    /// Accepted events, all of whose usages have a price.
+    pub rated: u64,
+    /// Accepted events that no charge selects.
+    pub unmetered: u64,
+}
+
+impl VerdictCounts {
+    /// Counts one event.
+    #[inline]
+    pub const fn count(&mut self, verdict: Verdict) {
+        let counter = match verdict {
+            Verdict::Duplicate => &mut self.duplicate,
+            Verdict::Conflict => &mut self.conflict,
+            Verdict::Unpriced(_) => &mut self.unpriced,
+            Verdict::LateRefused => &mut self.late_refused,
+            Verdict::Rated => &mut self.rated,
+            Verdict::Unmetered => &mut self.unmetered,
+        };
+        // 2^64 events take longer than the sun has left.
+        *counter = counter.saturating_add(1);
+    }
+
+    /// The counts of both. `None`: one does not fit.
+    pub fn checked_add(self, other: VerdictCounts) -> Option<VerdictCounts> {
+        let mut sum = [0; 6];
+        for (sum, (ours, theirs)) in sum.iter_mut().zip(self.to_array().into_iter().zip(other.to_array())) {
+            *sum = ours.checked_add(theirs)?;
+        }
+        Some(VerdictCounts::from_array(sum))
+    }
+
+    /// Accepted events (L3). `None`: the sum does not fit.
+    pub fn accepted(self) -> Option<u64> {
+        let VerdictCounts { unpriced, late_refused, rated, unmetered, .. } = self;
+        [unpriced, late_refused, rated, unmetered].into_iter().try_fold(0_u64, u64::checked_add)
+    }
+
+    /// In the order of the fields.
+    pub const fn to_array(self) -> [u64; 6] {
+        let VerdictCounts { duplicate, conflict, unpriced, late_refused, rated, unmetered } = self;
+        [duplicate, conflict, unpriced, late_refused, rated, unmetered]
+    }
+
+    /// From [`VerdictCounts::to_array`].
+    pub const fn from_array(counts: [u64; 6]) -> VerdictCounts {
+        let [duplicate, conflict, unpriced, late_refused, rated, unmetered] = counts;
+        VerdictCounts { duplicate, conflict, unpriced, late_refused, rated, unmetered }
+    }
+}
+
 /// Why a usage has no price: lost revenue, always shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UnpricedReason {

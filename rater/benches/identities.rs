@@ -39,6 +39,22 @@ impl RunStore for MemoryDisk {
         self.file(run).map(|_| ())
     }
 
+    fn sync(&mut self, run: u64) -> io::Result<()> {
+        self.file(run).map(|_| ())
+    }
+
+    fn open(&mut self, run: u64) -> io::Result<u64> {
+        Ok(self.file(run)?.len() as u64)
+    }
+
+    fn greatest(&self) -> io::Result<Option<u64>> {
+        Ok(self.0.keys().max().copied())
+    }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
+
     fn read_at(&self, run: u64, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let file = self.0.get(&run).ok_or(io::ErrorKind::NotFound)?;
         let begin = usize::try_from(offset).map_err(io::Error::other)?;
@@ -62,7 +78,7 @@ fn fingerprint(number: u64) -> Fingerprint {
 }
 
 /// Admits `events` from number `first` on, of which 1 in 20 is one before `first`; how many were new, and the nanoseconds of each.
-fn admit(identities: &mut Identities, first: u64, events: u64) -> (u64, u64) {
+fn admit(identities: &mut Identities, first: u64, (events, snapshot_every): (u64, u64)) -> (u64, u64) {
     let numbers = (first..first + events)
         .map(|i| if first > 0 && i % 20 == 1 { i.wrapping_mul(0x9E37_79B9_7F4A_7C15) % first } else { i });
     let fingerprints: Vec<Fingerprint> = numbers.map(fingerprint).collect();
@@ -71,8 +87,12 @@ fn admit(identities: &mut Identities, first: u64, events: u64) -> (u64, u64) {
     let started = cpu_ns();
     for batch in fingerprints.chunks(BATCH) {
         let payloads = &payloads[..batch.len()];
+        let before = new / snapshot_every;
         let admitted = identities.admit(batch, payloads, |admission| new += u64::from(admission == Admission::New));
         admitted.expect("memory does not fail");
+        if new / snapshot_every > before {
+            identities.settle().expect("memory does not fail");
+        }
     }
     (new, (cpu_ns() - started) / events)
 }
@@ -85,11 +105,11 @@ fn cpu_ns() -> u64 {
     cpu_ns.unwrap_or_else(now)
 }
 
-fn measure(name: &str, settings: IdentitySettings, count: u64) {
+fn measure(name: &str, settings: IdentitySettings, (count, snapshot_every): (u64, u64)) {
     let mut identities = Identities::new(settings);
-    let (new, ns) = admit(&mut identities, 0, count);
+    let (new, ns) = admit(&mut identities, 0, (count, snapshot_every));
     assert_eq!(new, count, "all are new");
-    let (new_among, ns_among) = admit(&mut identities, count, count / 4);
+    let (new_among, ns_among) = admit(&mut identities, count, (count / 4, snapshot_every));
     assert_eq!(new_among, count / 4 - (0..count / 4).filter(|i| (count + i) % 20 == 1).count() as u64);
     let used = identities.used();
     println!(
@@ -102,10 +122,12 @@ fn measure(name: &str, settings: IdentitySettings, count: u64) {
 fn main() {
     let benchmark = std::env::args().any(|argument| argument == "--bench");
     let count = if benchmark { 2_000_000 } else { 20_000 };
-    measure("in memory", IdentitySettings::in_memory(), count);
+    measure("in memory", IdentitySettings::in_memory(), (count, u64::MAX));
+    let settings =
+        |memory_bytes| IdentitySettings { memory_bytes, identities_max: u64::MAX, store: Box::<MemoryDisk>::default() };
+    measure("a snapshot every 1 in 32", settings(256 << 20), (count, count / 32));
     for mib in [32, 8] {
         let memory_bytes = (mib << 20) / if benchmark { 1 } else { 32 };
-        let settings = IdentitySettings { memory_bytes, identities_max: u64::MAX, store: Box::<MemoryDisk>::default() };
-        measure(&format!("{memory_bytes} bytes of memory"), settings, count);
+        measure(&format!("{memory_bytes} bytes of memory"), settings(memory_bytes), (count, u64::MAX));
     }
 }

@@ -4,11 +4,9 @@
 //! the other, of which filters stay in memory; runs are merged, so that they stay few. Every seven days of log time the generation is sealed and the sixth
 //! before it is forgotten. Owns: budget, generations, verdicts on identities. Does not own: where runs are stored (the caller gives a
 //! [`RunStore`]). Whatever the disk does, a verdict is right or an error.
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "sizes and counts of what is in memory; spans of time are bounded where they are added"
-)]
+#![expect(clippy::arithmetic_side_effects, reason = "sizes and counts of what is in memory")]
 
+mod clock;
 mod disk;
 mod entries;
 mod error;
@@ -21,29 +19,31 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use weir_model::hash::{Fingerprint, PayloadDigest};
 use weir_model::time::Instant;
 
+pub(crate) use clock::Clock;
 pub use disk::DiskUse;
 use disk::{Disk, LOOKUP_EVENTS};
+pub(crate) use disk::{KeptRun, KeptSection};
 pub use error::IdentitiesError;
+pub(crate) use run::Place;
 pub use store::{NoStore, RunStore};
 pub use table::Admission;
 use table::Table;
 
-/// A generation's span of log time, in microseconds: a week.
-const GENERATION_US: i64 = 7 * 24 * 3_600_000_000;
-/// Budget for each range of hashes, as a power of two, and how many ranges there are at most: a range is spilled at once, and merged at once.
+/// Budget for each range of hashes, as a power of two: a range is spilled at once, and merged at once.
 const RANGE_BITS: u32 = 20;
-const RANGES_MAX: u64 = 32;
+/// How many ranges there are at most, as a power of two.
+pub(crate) const RANGE_BITS_MAX: u32 = 5;
 /// Identities of a range on average, below which spilling them is no help.
 const RANGE_LEN_MIN: usize = 256;
 /// Identities whose memory is asked for together.
 const BLOCK: usize = 32;
-/// Sealed generations that are remembered.
-const SEALED_MAX: usize = 5;
-/// The most that one step of log time counts, in microseconds: an hour.
-const STEP_MAX_US: i64 = 3_600_000_000;
+/// Generations that are remembered: five sealed ones and the current one.
+pub(crate) const GENERATIONS_MAX: usize = 6;
 
 /// How much a shard's identities may take, and where what is over goes.
 #[derive(Debug)]
@@ -92,22 +92,35 @@ pub struct Identities {
     failed: bool,
 }
 
-/// Log time as lived: it never goes back, and a leap of the clock counts as one step, so that it makes nobody forget. A shard that stood
-/// still remembers longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Clock {
-    /// The greatest log time.
-    pub latest: Option<Instant>,
-    /// Lived since the current generation began, in microseconds.
-    pub lived_us: i64,
+/// What a snapshot keeps of identities.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    pub(crate) clock: Clock,
+    /// log2 of the number of ranges.
+    pub(crate) range_bits: u32,
+    /// The runs of each generation, in order of age; the last one is current.
+    pub(crate) generations: Vec<Vec<KeptRun>>,
+    /// Identities of the current generation that are in no run.
+    pub(crate) newest: Vec<(Fingerprint, PayloadDigest)>,
+}
+
+impl Kept {
+    /// The numbers of all runs.
+    pub fn runs(&self) -> BTreeSet<u64> {
+        self.generations.iter().flatten().map(|run| run.number).collect()
+    }
 }
 
 impl Identities {
     /// None yet.
     pub fn new(settings: IdentitySettings) -> Identities {
+        let range_bits = range_bits(settings.memory_bytes);
+        Identities::with_ranges(settings, range_bits)
+    }
+
+    fn with_ranges(settings: IdentitySettings, range_bits: u32) -> Identities {
         let IdentitySettings { memory_bytes, identities_max, store } = settings;
         let memory_bytes = memory_bytes - allocator_bytes(memory_bytes);
-        let range_bits = (memory_bytes >> RANGE_BITS).clamp(1, RANGES_MAX).ilog2();
         let ample_bytes = usize::try_from(memory_bytes >> 2).unwrap_or(usize::MAX);
         Identities {
             table: Table::new(range_bits, ample_bytes),
@@ -175,47 +188,37 @@ impl Identities {
         Ok(())
     }
 
-    /// The log time as lived.
-    pub(crate) fn clock(&self) -> Clock {
-        self.clock
-    }
-
-    /// How many identities each generation has, in order of age.
-    pub(crate) fn generations(&self) -> Vec<u64> {
-        let mut lens: Vec<u64> = self.disk.generations().iter().map(|generation| generation.len).collect();
-        if let Some(current) = lens.last_mut() {
-            *current += count(self.table.len());
+    /// Puts identities where they outlive the process, if there is such a place: what the table holds becomes a run, unless it is so little
+    /// that a run is no help.
+    pub fn settle(&mut self) -> Result<(), IdentitiesError> {
+        if self.failed {
+            return Err(IdentitiesError::Failed);
         }
-        lens
+        let settled = self.spill_to_keep();
+        self.failed = settled.is_err();
+        settled
     }
 
-    /// Calls `visit` for each identity of a generation.
-    pub(crate) fn visit(
-        &self,
-        generation: usize,
-        visit: &mut dyn FnMut(Fingerprint, PayloadDigest),
-    ) -> Result<(), IdentitiesError> {
-        let generations = self.disk.generations();
-        let Some(on_disk) = generations.get(generation) else { return Ok(()) };
-        self.disk.visit(on_disk, &mut |entry| {
-            let (fingerprint, payload) = table::identity(entry);
-            visit(fingerprint, payload);
-        })?;
-        if generation + 1 == generations.len() {
-            self.table.iter().for_each(|(fingerprint, payload)| visit(fingerprint, payload));
-        }
-        Ok(())
+    /// After [`Identities::settle`]: what brings them back.
+    pub fn kept(&self) -> Kept {
+        let Identities { clock, disk, table, .. } = self;
+        Kept { clock: *clock, range_bits: disk.range_bits(), generations: disk.kept(), newest: table.iter().collect() }
     }
 
-    /// Identities of an earlier shard: `clock` is what [`Identities::clock`] said. Followed by the identities of each generation through
-    /// [`Identities::admit`], with [`Identities::begin_generation`] in between.
-    pub(crate) fn restored(settings: IdentitySettings, clock: Clock) -> Identities {
-        Identities { clock, ..Identities::new(settings) }
-    }
-
-    /// What is admitted from now on was seen later.
-    pub(crate) fn begin_generation(&mut self) -> Result<(), IdentitiesError> {
-        self.seal()
+    /// The identities of an earlier shard. Their ranges stay what they were, whatever the budget is now, if there are runs. `None`:
+    /// `kept` has an identity twice.
+    pub fn restored(settings: IdentitySettings, kept: Kept) -> Result<Option<Identities>, IdentitiesError> {
+        let has_runs = kept.generations.iter().any(|runs| !runs.is_empty());
+        let range_bits = if has_runs { kept.range_bits } else { range_bits(settings.memory_bytes) };
+        let mut identities = Identities::with_ranges(settings, range_bits);
+        identities.clock = kept.clock;
+        identities.disk.open(&kept.generations)?;
+        identities.on_disk = identities.disk.len();
+        let (fingerprints, payloads): (Vec<_>, Vec<_>) = kept.newest.into_iter().unzip();
+        let mut all_new = true;
+        let mut enter = |admission| all_new &= admission == Admission::New;
+        admit_to_table(&mut identities.table, &fingerprints, &payloads, &mut enter);
+        Ok(all_new.then_some(identities))
     }
 
     fn admit_in_lookups(
@@ -256,7 +259,7 @@ impl Identities {
 
     /// Spills a range of the table.
     fn make_room(&mut self) -> Result<(), IdentitiesError> {
-        if self.table.len() < self.table.ranges() * RANGE_LEN_MIN {
+        if !self.is_worth_spilling() {
             let before = self.table.bytes();
             self.table.shrink();
             if self.table.bytes() == before {
@@ -271,6 +274,31 @@ impl Identities {
         }
         self.note_memory(0);
         Ok(())
+    }
+
+    /// Whether there is more in the table than what spilling it is no help for.
+    fn is_worth_spilling(&self) -> bool {
+        self.table.len() >= self.table.ranges() * RANGE_LEN_MIN
+    }
+
+    fn spill_to_keep(&mut self) -> Result<(), IdentitiesError> {
+        self.end_spill()?;
+        if self.disk.is_durable() && self.is_worth_spilling() {
+            self.spill_all()?;
+            let left = self.memory_bytes.saturating_sub(self.bytes());
+            self.disk.begin_merge(left)?;
+            self.note_memory(0);
+        }
+        self.disk.sync()
+    }
+
+    /// Spills the whole table, as a run of its own.
+    fn spill_all(&mut self) -> Result<(), IdentitiesError> {
+        self.end_spill()?;
+        while self.table.len() > 0 {
+            self.spill_next()?;
+        }
+        self.end_spill()
     }
 
     fn spill_next(&mut self) -> Result<(), IdentitiesError> {
@@ -293,13 +321,9 @@ impl Identities {
 
     /// The current generation is complete.
     fn seal(&mut self) -> Result<(), IdentitiesError> {
-        self.end_spill()?;
-        while self.table.len() > 0 {
-            self.spill_next()?;
-        }
-        self.end_spill()?;
+        self.spill_all()?;
         self.disk.seal();
-        if self.disk.generations().len() > SEALED_MAX + 1 {
+        if self.disk.generations() > GENERATIONS_MAX {
             self.on_disk -= self.disk.expire()?;
         }
         let left = self.memory_bytes.saturating_sub(self.bytes());
@@ -316,18 +340,10 @@ impl Identities {
     }
 }
 
-impl Clock {
-    /// Whether a generation's time is over.
-    fn advance(&mut self, log_time: Instant) -> bool {
-        let before = self.latest.unwrap_or(log_time);
-        self.latest = Some(before.max(log_time));
-        self.lived_us += log_time.micros().saturating_sub(before.micros()).clamp(0, STEP_MAX_US);
-        let is_over = self.lived_us >= GENERATION_US;
-        if is_over {
-            self.lived_us -= GENERATION_US;
-        }
-        is_over
-    }
+/// log2 of the number of ranges, of a shard that begins with so much memory.
+fn range_bits(memory_bytes: u64) -> u32 {
+    let memory_bytes = memory_bytes - allocator_bytes(memory_bytes);
+    (memory_bytes >> RANGE_BITS).clamp(1, 1 << RANGE_BITS_MAX).ilog2()
 }
 
 /// What the allocator loses between pieces that come and go: five sixteenths of a small budget. Large pieces are pages of their own, so that

@@ -18,6 +18,7 @@ mod combos;
 mod counters;
 mod curve;
 mod event_view;
+mod hours;
 pub mod identities;
 mod index;
 mod plan;
@@ -33,7 +34,7 @@ pub use counters::{Counters, UnpricedUsage};
 pub use event_view::EventView;
 pub use plan::{PlanError, RatingPlan};
 pub use shard::{Known, KnownBucket, KnownSum, KnownSums, ResumeError, Rows, Shard};
-pub use snapshot::SnapshotError;
+pub use snapshot::{Snapshot, SnapshotError};
 pub use subjects::{Spot, Subjects};
 pub use sums::{Sum, SumKey, Sums};
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use weir_model::event::{EventBatch, Span};
 use weir_model::rated::{BucketNumbers, OpenedBucket, OpenedCombo, OpenedStretch, Openings, ShardOutput};
 use weir_model::time::Instant;
-use weir_model::verdict::Verdict;
+use weir_model::verdict::{Verdict, VerdictCounts};
 
 use crate::at;
 use crate::buckets::{BucketKey, Buckets};
@@ -23,11 +23,12 @@ use crate::close::Allowances;
 use crate::combos::{Combo, Combos};
 use crate::counters::Counters;
 use crate::event_view::Usage;
+use crate::hours::Hours;
 use crate::identities::{Admission, Identities, IdentitiesError, IdentitySettings, IdentityUse};
 use crate::plan::RatingPlan;
 use crate::prefetch::AHEAD;
 use crate::series::SeriesTable;
-use crate::subjects::Subjects;
+use crate::subjects::{NONE, Subjects};
 
 /// Whether [`Shard::apply`] keeps the rated rows for somebody, or only counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,7 @@ pub struct Shard {
     pub(crate) buckets: Buckets,
     pub(crate) series: SeriesTable,
     pub(crate) counters: Counters,
+    pub(crate) hours: Hours,
     /// Through when each close has sealed, never descending: what is still used in periods that end by the last is late.
     pub(crate) seals: Vec<Instant>,
     /// Allowances of buckets that rollover has changed or will.
@@ -107,6 +109,7 @@ impl Shard {
             buckets: Buckets::new(),
             series: SeriesTable::default(),
             counters: Counters::default(),
+            hours: Hours::default(),
             seals: Vec::new(),
             allowances: Arc::default(),
             latest: None,
@@ -131,10 +134,25 @@ impl Shard {
         self.identities.used()
     }
 
+    /// The total of each hour of log time with events, ascending by its start: of the last 35 days of such hours. The last one may be going on.
+    pub fn hours(&self) -> impl Iterator<Item = (Instant, VerdictCounts)> {
+        self.hours.totals()
+    }
+
+    /// What each customer's events came to in the hour of log time that begins at `start`, which is one of the last 25 with events; `None` is
+    /// whoever is no known customer. They sum to the hour's total.
+    pub fn hour(&self, start: Instant) -> impl Iterator<Item = (Option<&str>, VerdictCounts)> {
+        let customer = |number: u32| self.subjects.customers.get(at(number));
+        let name = move |number: u32| customer(number).map(|customer| self.subjects.name(customer));
+        self.hours.by_customer(start).into_iter().map(move |(number, counts)| (number.and_then(name), counts))
+    }
+
     /// Tells the log's time, before what was logged then is applied: identities are forgotten 35 to 42 days after they were
-    /// seen.
-    pub fn advance(&mut self, log_time: Instant) -> Result<(), IdentitiesError> {
-        self.identities.advance(log_time)
+    /// seen. Gives the start of the hour that this has ended, if events were applied in it: what belongs to the output at this position of the
+    /// log is [`Shard::hour`], once, because a shard that is restored and applies the log again ends the same hours at the same positions.
+    pub fn advance(&mut self, log_time: Instant) -> Result<Option<Instant>, IdentitiesError> {
+        self.identities.advance(log_time)?;
+        Ok(self.hours.advance(log_time))
     }
 
     /// Applies a batch of this shard's events; `text` is what the batch's spans point into. Verdicts always, subjects, rows
@@ -157,6 +175,9 @@ impl Shard {
         }
         for verdict in &output.verdicts {
             self.counters.count(*verdict);
+        }
+        if self.hours.are_counted() {
+            self.count_hour(batch, &scratch, &output.verdicts);
         }
         self.scratch = scratch;
         Ok(())
@@ -204,6 +225,22 @@ impl Shard {
             let name = || std::str::from_utf8(said().of(text)).expect("decoded text is UTF-8");
             let hash = hash_of(event).expect("verdicts are about this batch");
             scratch.subjects.push(self.subjects.intern(&self.plan, hash, name));
+        }
+    }
+
+    /// Counts the verdicts of a batch for the hour: those on new events by the subject that was resolved, those on others by the subject if it is known.
+    fn count_hour(&mut self, batch: &EventBatch, scratch: &Scratch, verdicts: &[Verdict]) {
+        for (event, subject) in scratch.accepted.iter().zip(&scratch.subjects) {
+            let customer = self.subjects.subjects.get(*subject).map_or(NONE, |subject| subject.customer);
+            if let Some(verdict) = verdicts.get(at(*event)) {
+                self.hours.count(customer, *verdict);
+            }
+        }
+        if scratch.accepted.len() < verdicts.len() {
+            let events = batch.events.iter().zip(verdicts);
+            for (event, verdict) in events.filter(|(_, verdict)| !verdict.is_accepted()) {
+                self.hours.count(self.subjects.customer_of(event.subject_hash), *verdict);
+            }
         }
     }
 

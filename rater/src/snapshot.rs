@@ -1,16 +1,18 @@
 //! A shard's whole state as bytes and back (design.md 4.7).
 //!
-//! Format 3, little endian: magic, version, catalog hash, shard number and count, then identities by generation, names, customers,
-//! stretches, subjects, combos, buckets, states, series, allowances, counters, seals; each list led by its length; at the end an XXH3-64 of all
+//! Format 4, little endian: magic, version, catalog hash, shard number and count, then identities, names, customers, stretches, subjects, combos, buckets, states, series, allowances, counters, seals, hours; each list led by its length; at the end an XXH3-64 of all
 //! before. A reader refuses what it does not know, whole. Caches (scratch, memo, a subject's latest stretch) are not state.
 
 mod codec;
+mod hours;
+mod identities;
 mod states;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use weir_model::catalog::{ChargeIdx, CustomerIdx, MeterIdx};
-use weir_model::hash::{Digest, Fingerprint, PayloadDigest, RouteHash};
+use weir_model::hash::{Digest, RouteHash};
 use weir_model::number::{Amount, Quantity};
 use weir_model::price::CellIdx;
 use weir_model::time::{Instant, Period};
@@ -19,14 +21,23 @@ use weir_model::verdict::UnpricedReason;
 use crate::buckets::{Bucket, BucketKey, Buckets};
 use crate::combos::{Combo, Combos};
 use crate::counters::{Counters, UnpricedUsage};
-use crate::identities::{Admission, Clock, Identities, IdentitiesError, IdentitySettings};
+use crate::identities::{Identities, IdentitiesError, IdentitySettings};
 use crate::plan::RatingPlan;
 use crate::shard::Shard;
 use crate::subjects::{Customer, NONE, Stretch, Subjects};
 use codec::{Reader, Writer};
 
 /// Version of the format.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
+
+/// A shard's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// All of it but what is in runs.
+    pub bytes: Vec<u8>,
+    /// The runs that it names: their files must be there for as long as it is kept.
+    pub runs: BTreeSet<u64>,
+}
 
 /// Why bytes are no snapshot for this shard.
 #[derive(Debug, thiserror::Error)]
@@ -53,14 +64,26 @@ pub enum SnapshotError {
     Identities(#[source] IdentitiesError),
 }
 
+impl Snapshot {
+    /// A snapshot that was stored: which runs it names.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Snapshot, SnapshotError> {
+        let (_, mut from) = read_head(&bytes)?;
+        let runs = identities::read(&mut from)?.runs();
+        Ok(Snapshot { bytes, runs })
+    }
+}
+
 impl Shard {
-    /// The shard's state.
-    pub fn snapshot(&self) -> Result<Vec<u8>, SnapshotError> {
+    /// The shard's state. Identities that are in memory go to a run before, if files outlive the process, so that the bytes hold few of them. After an
+    /// error the shard gives no verdicts.
+    pub fn snapshot(&mut self) -> Result<Snapshot, SnapshotError> {
+        self.identities.settle().map_err(SnapshotError::Identities)?;
+        let kept = self.identities.kept();
         let mut out = Writer::new(FORMAT_VERSION);
         out.u64(self.plan.catalog().hash);
         out.u16(self.number);
         out.u16(self.shards);
-        write_identities(&mut out, &self.identities)?;
+        identities::write(&mut out, &kept);
         write_subjects(&mut out, &self.subjects);
         out.all(self.combos.entries(), |out, combo| {
             out.all(&combo.group, |out, value| out.bytes(value.as_bytes()));
@@ -85,18 +108,21 @@ impl Shard {
             out.i64(end.micros());
         });
         out.all(&self.seals, |out, seal| out.i64(seal.micros()));
-        Ok(out.finish())
+        hours::write(&mut out, &self.hours);
+        Ok(Snapshot { bytes: out.finish(), runs: kept.runs() })
     }
 
-    /// The shard that wrote `bytes`, under the same compiled catalog; its identities keep to `settings`.
+    /// The shard that wrote `bytes`, under the same compiled catalog; its identities keep to `settings`, whose store has the runs that it
+    /// names. Of these only filters are read, and nothing is written.
     pub fn restore(bytes: &[u8], plan: Arc<RatingPlan>, settings: IdentitySettings) -> Result<Shard, SnapshotError> {
-        let mut from = Reader::open(bytes, FORMAT_VERSION)?;
-        if from.u64()? != plan.catalog().hash {
+        let (head, mut from) = read_head(bytes)?;
+        if head.catalog != plan.catalog().hash {
             return Err(SnapshotError::OtherCatalog);
         }
-        let (number, shards) = (from.u16()?, from.u16()?);
-        let mut shard = Shard::new(number, shards, Arc::clone(&plan));
-        shard.identities = read_identities(&mut from, settings)?;
+        let mut shard = Shard::new(head.number, head.shards, Arc::clone(&plan));
+        let identities = Identities::restored(settings, identities::read(&mut from)?);
+        let identities = identities.map_err(SnapshotError::Identities)?;
+        shard.identities = identities.ok_or(SnapshotError::Invalid("identities"))?;
         read_subjects(&mut from, &plan, &mut shard.subjects)?;
         let combos = from.list(|from| {
             let group: Vec<Box<str>> = from.list(|from| from.text().map(Box::from))?;
@@ -112,6 +138,7 @@ impl Shard {
         shard.latest =
             from.option(|from| Ok((Instant::from_micros(from.i64()?), Instant::from_micros(from.i64()?))))?;
         shard.seals = from.list(|from| from.i64().map(Instant::from_micros))?;
+        shard.hours = hours::read(&mut from, shard.subjects.customers.len())?;
         from.end()?;
         shard.check_references()?;
         shard.restore_extras(&plan, extras)?;
@@ -166,40 +193,17 @@ impl Shard {
     }
 }
 
-fn write_identities(out: &mut Writer, identities: &Identities) -> Result<(), SnapshotError> {
-    let Clock { latest, lived_us } = identities.clock();
-    out.option(latest, |out, latest| out.i64(latest.micros()));
-    out.i64(lived_us);
-    let generations = identities.generations();
-    out.u64(u64::try_from(generations.len()).unwrap_or(u64::MAX));
-    for (generation, len) in generations.into_iter().enumerate() {
-        out.u64(len);
-        let visited = identities.visit(generation, &mut |fingerprint, payload| {
-            out.u128(fingerprint.0);
-            out.u64(payload.0);
-        });
-        visited.map_err(SnapshotError::Identities)?;
-    }
-    Ok(())
+/// Whose snapshot it is.
+struct Head {
+    catalog: u64,
+    number: u16,
+    shards: u16,
 }
 
-fn read_identities(from: &mut Reader<'_>, settings: IdentitySettings) -> Result<Identities, SnapshotError> {
-    let latest = from.option(|from| Ok(Instant::from_micros(from.i64()?)))?;
-    let mut identities = Identities::restored(settings, Clock { latest, lived_us: from.i64()? });
-    for generation in 0..from.u64()? {
-        if generation > 0 {
-            identities.begin_generation().map_err(SnapshotError::Identities)?;
-        }
-        let (fingerprints, payloads): (Vec<Fingerprint>, Vec<PayloadDigest>) =
-            from.list(|from| Ok((Fingerprint(from.u128()?), PayloadDigest(from.u64()?))))?.into_iter().unzip();
-        let mut all_new = true;
-        let admitted = identities.admit(&fingerprints, &payloads, |admission| all_new &= admission == Admission::New);
-        admitted.map_err(SnapshotError::Identities)?;
-        if !all_new {
-            return Err(SnapshotError::Invalid("identities"));
-        }
-    }
-    Ok(identities)
+fn read_head(bytes: &[u8]) -> Result<(Head, Reader<'_>), SnapshotError> {
+    let mut from = Reader::open(bytes, FORMAT_VERSION)?;
+    let head = Head { catalog: from.u64()?, number: from.u16()?, shards: from.u16()? };
+    Ok((head, from))
 }
 
 fn write_subjects(out: &mut Writer, subjects: &Subjects) {

@@ -145,6 +145,12 @@ impl Subjects {
         known.unwrap_or_else(|| self.enter(plan, hash, text()))
     }
 
+    /// The customer of a subject that is known, or [`NONE`].
+    pub fn customer_of(&self, hash: RouteHash) -> u32 {
+        let mut known = self.index.numbers(high_half(hash)).filter_map(|number| self.subjects.get(number));
+        known.find(|subject| subject.hash == hash).map_or(NONE, |subject| subject.customer)
+    }
+
     /// Enters many subjects, each by hash and text; `visit` gets the number of each one, in order, and where its events around `time`
     /// belong, if it has a plan then.
     pub fn enter_all(

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant as Clock;
 
 use anyhow::{Context, Result, ensure};
-use weir::identity_files::{Durability, IdentityFolder};
+use weir::identity_files::IdentityFolder;
 use weir::memory;
 use weir_model::hash::{Digest, Fingerprint, PayloadDigest};
 use weir_rater::identities::{Admission, Identities};
@@ -27,7 +27,7 @@ fn main() -> Result<()> {
     let memory_bytes = memory::parse(&size).map_err(anyhow::Error::msg)?;
     let parent = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
     std::fs::create_dir_all(&parent)?;
-    let folder = IdentityFolder::new(&parent, Durability::Temporary);
+    let folder = IdentityFolder::new(&parent);
     println!("{count} identities in {SHARDS} shards under {size}, files below {}", parent.display());
     let before = resident_bytes("VmRSS:")?;
     let mut proof = Proof::new(&folder, memory_bytes);

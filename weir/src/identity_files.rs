@@ -1,6 +1,7 @@
 //! Files for identities that memory has no room for: a folder that appears when the first run is written and goes when the last user does.
 //!
-//! Owns: names, sync and removal. Does not own: what is in the files (`weir_rater::identities`).
+//! Owns: names and removal. Does not own: what is in the files (`weir_rater::identities`), and files that outlive the process
+//! (`kept_identities`).
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -12,20 +13,10 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 use weir_rater::identities::{IdentitySettings, RunStore};
 
-/// When what is written must have reached the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// Never: the files do not outlive the process.
-    Temporary,
-    /// Piece by piece, so that no sync is long, and before a run is used.
-    Synced,
-}
-
 /// The folder of all shards.
 #[derive(Debug)]
 pub struct IdentityFolder {
     parent: PathBuf,
-    durability: Durability,
     made: Mutex<Option<TempDir>>,
 }
 
@@ -39,8 +30,8 @@ pub struct IdentityFiles {
 
 impl IdentityFolder {
     /// A folder below `parent`, not made yet.
-    pub fn new(parent: &Path, durability: Durability) -> Arc<IdentityFolder> {
-        Arc::new(IdentityFolder { parent: parent.to_owned(), durability, made: Mutex::new(None) })
+    pub fn new(parent: &Path) -> Arc<IdentityFolder> {
+        Arc::new(IdentityFolder { parent: parent.to_owned(), made: Mutex::new(None) })
     }
 
     /// What a shard of `shards` may use when all of them may use `memory_bytes`.
@@ -92,17 +83,28 @@ impl RunStore for IdentityFiles {
     }
 
     fn append(&mut self, run: u64, piece: &[u8]) -> io::Result<()> {
-        let mut file = self.file(run)?;
-        file.write_all(piece)?;
-        if self.folder.durability == Durability::Synced { file.sync_data() } else { Ok(()) }
+        self.file(run)?.write_all(piece)
+    }
+
+    fn sync(&mut self, run: u64) -> io::Result<()> {
+        self.file(run).map(|_| ())
     }
 
     fn finish(&mut self, run: u64) -> io::Result<()> {
-        if self.folder.durability == Durability::Temporary {
-            return Ok(());
-        }
-        self.file(run)?.sync_all()?;
-        File::open(self.folder.path()?)?.sync_all()
+        self.sync(run)
+    }
+
+    /// There is nobody from whom it could be taken over.
+    fn open(&mut self, _run: u64) -> io::Result<u64> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn greatest(&self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
+
+    fn is_durable(&self) -> bool {
+        false
     }
 
     fn read_at(&self, run: u64, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
@@ -140,34 +142,32 @@ mod tests {
     fn the_folder_comes_late_and_goes() {
         let parent = tempfile::tempdir().unwrap();
         let entries = || fs::read_dir(parent.path()).unwrap().count();
-        for durability in [Durability::Temporary, Durability::Synced] {
-            let folder = IdentityFolder::new(parent.path(), durability);
-            let mut files = folder.settings(3, 16, 1 << 30).store;
-            assert_eq!(entries(), 0);
-            files.create(7).unwrap();
-            files.append(7, b"abc").unwrap();
-            files.append(7, b"def").unwrap();
-            files.finish(7).unwrap();
-            assert_eq!(entries(), 1);
-            assert!(files.name(7).ends_with("shard-0003-run-000007"), "{}", files.name(7));
-            let mut read = [0; 3];
-            files.read_at(7, 2, &mut read).unwrap();
-            assert_eq!(&read, b"cde");
-            assert_eq!(files.read_at(7, 4, &mut read).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
-            assert_eq!(files.create(7).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-            files.delete(7).unwrap();
-            assert_eq!(files.delete(7).unwrap_err().kind(), io::ErrorKind::NotFound);
-            files.create(8).unwrap();
-            drop(files);
-            drop(folder);
-            assert_eq!(entries(), 0);
-        }
+        let folder = IdentityFolder::new(parent.path());
+        let mut files = folder.settings(3, 16, 1 << 30).store;
+        assert_eq!(entries(), 0);
+        files.create(7).unwrap();
+        files.append(7, b"abc").unwrap();
+        files.append(7, b"def").unwrap();
+        files.finish(7).unwrap();
+        assert_eq!(entries(), 1);
+        assert!(files.name(7).ends_with("shard-0003-run-000007"), "{}", files.name(7));
+        let mut read = [0; 3];
+        files.read_at(7, 2, &mut read).unwrap();
+        assert_eq!(&read, b"cde");
+        assert_eq!(files.read_at(7, 4, &mut read).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(files.create(7).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        files.delete(7).unwrap();
+        assert_eq!(files.delete(7).unwrap_err().kind(), io::ErrorKind::NotFound);
+        files.create(8).unwrap();
+        drop(files);
+        drop(folder);
+        assert_eq!(entries(), 0);
     }
 
     #[test]
     fn removal_does_not_wait_for_users() {
         let parent = tempfile::tempdir().unwrap();
-        let folder = IdentityFolder::new(parent.path(), Durability::Temporary);
+        let folder = IdentityFolder::new(parent.path());
         let mut files = folder.settings(0, 1, 1 << 30).store;
         files.create(0).unwrap();
         folder.remove().unwrap();

@@ -16,6 +16,7 @@ pub mod files;
 pub mod identity_files;
 pub mod init;
 mod kept_catalog;
+pub mod kept_identities;
 pub mod memory;
 pub mod quote;
 pub mod report;

@@ -31,7 +31,7 @@ use weir_rater::{Counters, RatingPlan, Rows, Shard};
 use crate::cli::{Format, RunArgs};
 use crate::failure::{self, invalid, invalid_with_causes};
 use crate::files;
-use crate::identity_files::{Durability, IdentityFolder};
+use crate::identity_files::IdentityFolder;
 use crate::memory;
 use crate::report::Report;
 use documents::Documents;
@@ -234,7 +234,7 @@ fn overflow(error: Overflow) -> anyhow::Error {
 /// Temporary files lie where the result will, else where the system wants them.
 fn identity_folder(output: Option<&Output>) -> Arc<IdentityFolder> {
     let parent = output.map_or_else(std::env::temp_dir, |output| output.staging().to_owned());
-    IdentityFolder::new(&parent, Durability::Temporary)
+    IdentityFolder::new(&parent)
 }
 
 fn memory_bytes(args: &RunArgs) -> Result<u64> {

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use weir::identity_files::{Durability, IdentityFolder};
+use weir::identity_files::IdentityFolder;
 use weir_model::hash::{Digest, Fingerprint, PayloadDigest};
 use weir_rater::identities::{Admission, Identities};
 
@@ -50,7 +50,7 @@ fn resident_max() -> Option<u64> {
 #[test]
 fn twenty_million_identities_fit_into_64_mib() {
     let temporary = tempfile::tempdir().unwrap();
-    let folder = IdentityFolder::new(temporary.path(), Durability::Temporary);
+    let folder = IdentityFolder::new(temporary.path());
     let before = resident_max();
     let mut shards: Vec<Identities> =
         (0..SHARDS).map(|shard| Identities::new(folder.settings(shard, SHARDS, MEMORY_BYTES))).collect();

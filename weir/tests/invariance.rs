@@ -264,7 +264,7 @@ fn a_snapshot_is_refused_when_it_does_not_fit() {
     use weir_rater::{RatingPlan, Shard, SnapshotError};
     let catalog = catalog();
     let plan = Arc::new(RatingPlan::compile(Arc::clone(&catalog), HashKey::FILES).unwrap());
-    let snapshot = Shard::new(3, 16, Arc::clone(&plan)).snapshot().unwrap();
+    let snapshot = Shard::new(3, 16, Arc::clone(&plan)).snapshot().unwrap().bytes;
     let restore_under = |bytes: &[u8], plan: &Arc<RatingPlan>| {
         let restored = Shard::restore(bytes, Arc::clone(plan), IdentitySettings::in_memory());
         restored.map(|shard| shard.number()).map_err(|error| error.to_string())
@@ -277,7 +277,7 @@ fn a_snapshot_is_refused_when_it_does_not_fit() {
         bytes[at] ^= byte;
         bytes
     };
-    assert_eq!(restore(&with(8, 2)), Err(SnapshotError::Version(1).to_string()));
+    assert_eq!(restore(&with(8, 7)), Err(SnapshotError::Version(3).to_string()));
     for at in 12..snapshot.len() {
         assert_eq!(restore(&with(at, 1)), Err(SnapshotError::Damaged.to_string()), "byte {at}");
     }

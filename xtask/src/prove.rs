@@ -4,12 +4,12 @@ use anyhow::{Context, Result, bail};
 
 use crate::workspace;
 
-/// Runs the example that fills shards with identities; it says what it takes.
-pub(crate) fn identities(arguments: &[&str]) -> Result<()> {
+/// Runs an example that fills shards with identities; it says what it takes.
+pub(crate) fn example(name: &str, arguments: &[&str]) -> Result<()> {
     let mut command = workspace::cargo(&workspace::root()?);
     command
-        .args(["run", "--release", "--package", "weir", "--example", "identities", "--locked", "--"])
+        .args(["run", "--release", "--package", "weir", "--example", name, "--locked", "--"])
         .args(arguments);
     let status = command.status().context("cargo does not start")?;
-    if status.success() { Ok(()) } else { bail!("identities: {status}") }
+    if status.success() { Ok(()) } else { bail!("{name}: {status}") }
 }

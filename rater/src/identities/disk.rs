@@ -3,14 +3,17 @@
 //! All runs of a shard are disjoint, over all generations: an identity is entered once, and stays where it was entered.
 #![expect(clippy::arithmetic_side_effects, reason = "sizes and counts of what is in memory")]
 
+mod kept;
+
 use weir_model::hash::{Fingerprint, PayloadDigest};
 
 use super::error::IdentitiesError;
 use super::filter::Filter;
 use super::merge::{Merge, Step};
-use super::run::{self, PAGE, Page, Run, RunReader, RunWriter, Section};
+use super::run::{self, PAGE, Page, Run, RunWriter, Section};
 use super::store::RunStore;
-use super::table::{Entry, Table, halves};
+use super::table::{Table, halves};
+pub use kept::{KeptRun, KeptSection};
 
 /// Runs of one level that are merged into one of the next: fewer are cheaper to probe, more are cheaper to write.
 const MERGE_RUNS: usize = 4;
@@ -56,7 +59,8 @@ pub struct Disk {
     /// Writes the run that the table is spilled to, range by range.
     spill: Option<RunWriter>,
     merge: Option<Box<Merge>>,
-    next_number: u64,
+    /// Known when the first run begins.
+    next_number: Option<u64>,
     /// log2 of the number of ranges.
     range_bits: u32,
     /// Bytes read or written at once.
@@ -89,7 +93,7 @@ impl Disk {
             generations: vec![Generation::default()],
             spill: None,
             merge: None,
-            next_number: 0,
+            next_number: None,
             range_bits,
             piece_bytes: pieces & !(PAGE - 1),
             filter_bytes: 0,
@@ -106,9 +110,14 @@ impl Disk {
         self.generations.iter().all(|generation| generation.runs.is_empty())
     }
 
-    /// In order of age; the last one is current.
-    pub fn generations(&self) -> &[Generation] {
-        &self.generations
+    /// How many generations there are.
+    pub fn generations(&self) -> usize {
+        self.generations.len()
+    }
+
+    /// log2 of the number of ranges.
+    pub fn range_bits(&self) -> u32 {
+        self.range_bits
     }
 
     /// What was written and held.
@@ -191,7 +200,7 @@ impl Disk {
         let mut writer = match self.spill.take() {
             Some(writer) => writer,
             None => {
-                let number = self.begin_run(0);
+                let number = self.begin_run(self.generations.len() - 1, 0)?;
                 RunWriter::create(self.store.as_mut(), number, self.range_bits, self.piece_bytes)?
             }
         };
@@ -199,7 +208,7 @@ impl Disk {
         writer.begin_section(len);
         table.drain_range(range, |entry| writer.push(store, entry))?;
         let section = writer.end_section(store)?;
-        self.used.spilled_bytes += section.file_bytes();
+        self.used.spilled_bytes += section.place.file_bytes();
         if let Some(current) = self.generations.last_mut() {
             current.len += u64::from(len);
         }
@@ -223,9 +232,9 @@ impl Disk {
     /// Forgets the oldest generation; how many identities that were.
     pub fn expire(&mut self) -> Result<u64, IdentitiesError> {
         let expired = self.generations.remove(0);
-        self.merge.take_if(|merge| expired.runs.iter().any(|run| run.number == merge.number()));
+        self.merge.take_if(|merge| expired.has(merge.number()));
         for run in &expired.runs {
-            self.filter_bytes -= run.sections().map(|section| section.filter.bytes()).sum::<u64>();
+            self.filter_bytes -= run.sections().map(|(_, section)| section.filter.bytes()).sum::<u64>();
             run::delete(run.number, self.store.as_mut())?;
         }
         Ok(expired.len)
@@ -245,7 +254,7 @@ impl Disk {
             if due.len() > 1 && section < u64::from(u32::MAX) && needed <= bytes_max {
                 let runs: Vec<u64> = due.iter().map(|run| run.number).collect();
                 let level = due.iter().map(|run| run.level).max().unwrap_or(0) + 1;
-                let number = self.begin_run_in(age, level);
+                let number = self.begin_run(age, level)?;
                 let sizes = (self.range_bits, self.piece_bytes);
                 self.merge = Some(Box::new(Merge::begin(self.store.as_mut(), &runs, number, sizes)?));
                 return Ok(());
@@ -272,7 +281,7 @@ impl Disk {
                     return Ok(false);
                 }
                 Step::Section(merge, range, section) => {
-                    self.used.merged_bytes += section.file_bytes();
+                    self.used.merged_bytes += section.place.file_bytes();
                     replaced.iter().for_each(|run| self.take(*run, range));
                     self.put(number, range, section);
                     self.merge = Some(merge);
@@ -287,33 +296,18 @@ impl Disk {
         Ok(false)
     }
 
-    /// Calls `visit` with everything that a generation has on disk.
-    pub fn visit(&self, generation: &Generation, visit: &mut dyn FnMut(Entry)) -> Result<(), IdentitiesError> {
-        for run in generation.runs.iter().filter(|run| run.len > 0) {
-            let mut reader = RunReader::open(self.store.as_ref(), run.number, self.piece_bytes)?;
-            for section in run.sections() {
-                reader.begin(section);
-                while let Some(entry) = reader.next(self.store.as_ref())? {
-                    visit(entry);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A further run of the current generation; its number.
-    fn begin_run(&mut self, level: u32) -> u64 {
-        self.begin_run_in(self.generations.len() - 1, level)
-    }
-
-    fn begin_run_in(&mut self, generation: usize, level: u32) -> u64 {
-        let number = self.next_number;
-        self.next_number += 1;
+    /// A further run of a generation; its number.
+    fn begin_run(&mut self, generation: usize, level: u32) -> Result<u64, IdentitiesError> {
+        let number = match self.next_number {
+            Some(number) => number,
+            None => run::next_number(self.store.as_ref())?,
+        };
+        self.next_number = Some(number + 1);
         if let Some(generation) = self.generations.get_mut(generation) {
             generation.runs.push(Run::begun(number, level));
         }
         self.used.runs_max = self.used.runs_max.max(bytes(self.runs().count()));
-        number
+        Ok(number)
     }
 
     fn run_mut(&mut self, number: u64) -> Option<&mut Run> {
@@ -376,7 +370,7 @@ fn smallest(runs: &[Run]) -> Vec<&Run> {
 }
 
 fn section_len(runs: &[&Run], range: usize) -> u64 {
-    runs.iter().filter_map(|run| run.section(range)).map(|section| u64::from(section.len)).sum()
+    runs.iter().filter_map(|run| run.section(range)).map(|section| u64::from(section.place.len)).sum()
 }
 
 fn bytes(count: usize) -> u64 {

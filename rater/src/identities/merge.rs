@@ -119,7 +119,7 @@ impl Merge {
             for (at, reader) in self.readers.iter_mut().enumerate() {
                 let run = runs.iter().find(|run| run.number == reader.number());
                 let Some(section) = run.and_then(|run| run.section(self.range)) else { continue };
-                len += section.len;
+                len += section.place.len;
                 reader.begin(section);
                 if let Some(head) = reader.next(store)? {
                     self.heads.push((head, at));

@@ -1,15 +1,18 @@
 //! A sorted run on disk: identities in ascending order (low half of the fingerprint first), each once, in sections of one range of
 //! hashes each.
 //!
-//! Format 2, little endian, pages of 4 KiB: a head (magic, version, bytes of a record, run number), then the sections, each of which begins a
-//! page, of records of 24 bytes (fingerprint, payload digest), 170 to a page. The last 8 bytes of every page are its XXH3-64, seeded with
-//! run and page number, so that a page in the wrong place is as damaged as a flipped bit. Where sections begin is kept in memory:
-//! files do not outlive the shard.
+//! Format 3, little endian, pages of 4 KiB: a head (magic, version, bytes of a record, run number), then the sections, each of which begins a
+//! page, of records of 24 bytes (fingerprint, payload digest), 170 to a page. The last 8 bytes of every such page are its XXH3-64, seeded with
+//! run and page number, so that a page in the wrong place is as damaged as a flipped bit. Behind its records a section has its filter
+//! (`sieve`, `starts`, `marks`, `tags`), up to the end of a page. Where sections begin, and the XXH3-64 of each filter, seeded in the same way, is known to
+//! the shard and to its snapshots: what is in a file beyond the sections that a snapshot names does not count.
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::integer_division,
     reason = "page positions of sections below 2^32 records"
 )]
+
+mod writer;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -17,16 +20,18 @@ use super::error::IdentitiesError;
 use super::filter::Filter;
 use super::store::RunStore;
 use super::table::{Entry, NO_ENTRY};
+pub use writer::RunWriter;
 
 /// Bytes of a page.
 pub const PAGE: usize = 4096;
+const PAGE_BYTES: u64 = 4096;
 const RECORD: usize = 24;
 /// What the checksum covers.
 const BODY: usize = PAGE - 8;
 /// Records of a page.
 const PAGE_RECORDS: u32 = 170;
 const MAGIC: &[u8; 8] = b"WEIRIDNT";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// A run, complete or still being written: what is complete of it can be read.
 #[derive(Debug)]
@@ -35,7 +40,7 @@ pub struct Run {
     pub number: u64,
     /// How often its records have been merged.
     pub level: u32,
-    /// Whether all is written.
+    /// Whether nothing more will be written.
     pub is_complete: bool,
     /// Identities in its sections.
     pub len: u64,
@@ -46,11 +51,21 @@ pub struct Run {
 /// The identities of one range of hashes in a run.
 #[derive(Debug)]
 pub struct Section {
-    /// Identities in it.
-    pub len: u32,
+    /// Where it is.
+    pub place: Place,
     /// What is kept of it in memory.
     pub filter: Filter,
-    first_page: u64,
+}
+
+/// What it takes to find a section again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Identities in it.
+    pub len: u32,
+    /// Page of the file that it begins with.
+    pub first_page: u64,
+    /// Checksum of its filter.
+    pub filter_check: u64,
 }
 
 /// A page of a run, verified.
@@ -68,14 +83,14 @@ impl Run {
         self.sections.get(range)?.as_ref()
     }
 
-    /// Its sections, ascending.
-    pub fn sections(&self) -> impl Iterator<Item = &Section> {
-        self.sections.iter().flatten()
+    /// Its sections by range, ascending.
+    pub fn sections(&self) -> impl Iterator<Item = (usize, &Section)> {
+        self.sections.iter().enumerate().filter_map(|(range, section)| Some((range, section.as_ref()?)))
     }
 
     /// A section was completed.
     pub fn put(&mut self, range: usize, section: Section) {
-        self.len += u64::from(section.len);
+        self.len += u64::from(section.place.len);
         if self.sections.len() <= range {
             self.sections.reserve_exact(range + 1 - self.sections.len());
             self.sections.resize_with(range + 1, || None);
@@ -88,24 +103,77 @@ impl Run {
     /// What it has of a range is in another run now.
     pub fn take(&mut self, range: usize) -> Option<Section> {
         let section = self.sections.get_mut(range)?.take()?;
-        self.len -= u64::from(section.len);
+        self.len -= u64::from(section.place.len);
         Some(section)
     }
 }
 
 impl Section {
-    /// The page and the place in it of the record of a rank.
-    pub fn page_of(&self, rank: u32) -> (u64, u32) {
-        (self.first_page + u64::from(rank.div_euclid(PAGE_RECORDS)), rank.rem_euclid(PAGE_RECORDS))
+    /// Room for a section of `len` records.
+    fn begun(len: u32, first_page: u64) -> Section {
+        Section { place: Place { len, first_page, filter_check: 0 }, filter: Filter::with_len(len) }
     }
 
-    /// Bytes of its pages.
-    pub fn file_bytes(&self) -> u64 {
-        u64::from(self.len.div_ceil(PAGE_RECORDS)) * 4096
+    /// Reads what is kept in memory of the section of a run that is at `place`.
+    pub fn read(store: &dyn RunStore, run: u64, place: Place) -> Result<Section, IdentitiesError> {
+        let page = place.filter_page();
+        let mut bytes = vec![0; usize::try_from(Filter::bytes_for(u64::from(place.len))).unwrap_or(usize::MAX)];
+        store.read_at(run, page * PAGE_BYTES, &mut bytes).map_err(|source| failed(store, run, "read", source))?;
+        let filter = Filter::from_bytes(place.len, &bytes);
+        match filter.filter(|_| checksum(&bytes, run, page) == place.filter_check) {
+            Some(filter) => Ok(Section { place, filter }),
+            None => {
+                let what = "this filter is not the one that was written";
+                Err(IdentitiesError::Damaged { file: store.name(run), page, what })
+            }
+        }
+    }
+
+    /// The page and the place in it of the record of a rank.
+    pub fn page_of(&self, rank: u32) -> (u64, u32) {
+        (self.place.first_page + u64::from(rank.div_euclid(PAGE_RECORDS)), rank.rem_euclid(PAGE_RECORDS))
     }
 }
 
-/// Deletes the file of a run.
+impl Place {
+    /// Bytes of its pages.
+    pub fn file_bytes(&self) -> u64 {
+        (self.end_page() - self.first_page) * PAGE_BYTES
+    }
+
+    /// The page after its last one.
+    pub fn end_page(&self) -> u64 {
+        self.filter_page() + Filter::bytes_for(u64::from(self.len)).div_ceil(PAGE_BYTES)
+    }
+
+    /// The page after its records.
+    fn filter_page(&self) -> u64 {
+        self.first_page + u64::from(self.len.div_ceil(PAGE_RECORDS))
+    }
+}
+
+/// Takes up the file of a run, of which `pages` are needed.
+pub fn open(number: u64, pages: u64, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
+    let length = store.open(number).map_err(|source| failed(store, number, "open", source))?;
+    if length.div_euclid(PAGE_BYTES) < pages {
+        let (file, page) = (store.name(number), length.div_euclid(PAGE_BYTES));
+        return Err(IdentitiesError::Damaged { file, page, what: "it ends there, but more was written" });
+    }
+    read_head(store, number)
+}
+
+/// The number that the next new run gets.
+pub fn next_number(store: &dyn RunStore) -> Result<u64, IdentitiesError> {
+    let greatest = store.greatest().map_err(|source| failed(store, 0, "list the folder of", source))?;
+    Ok(greatest.map_or(0, |greatest| greatest.saturating_add(1)))
+}
+
+/// What was written of a run so far is to outlive the process.
+pub fn sync(number: u64, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
+    store.sync(number).map_err(|source| failed(store, number, "sync", source))
+}
+
+/// Gives up the file of a run.
 pub fn delete(number: u64, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
     store.delete(number).map_err(|source| failed(store, number, "delete", source))
 }
@@ -124,103 +192,6 @@ impl Page {
     /// A record of it.
     pub fn record(&self, place: u32) -> Entry {
         record(self.0.as_slice(), crate::at(place))
-    }
-}
-
-/// Writes a run in pieces of whole pages.
-#[derive(Debug)]
-pub struct RunWriter {
-    number: u64,
-    /// The section begun.
-    section: Section,
-    range_bits: u32,
-    /// Records of the section so far.
-    written: u32,
-    piece: Vec<u8>,
-    piece_bytes: usize,
-    /// Pages begun; the head is the first.
-    pages: u64,
-}
-
-impl RunWriter {
-    /// Begins run `number`, of a shard with 2^`range_bits` ranges.
-    pub fn create(
-        store: &mut dyn RunStore,
-        number: u64,
-        range_bits: u32,
-        piece_bytes: usize,
-    ) -> Result<RunWriter, IdentitiesError> {
-        store.create(number).map_err(|source| failed(store, number, "create", source))?;
-        let mut piece = Vec::with_capacity(piece_bytes);
-        piece.extend_from_slice(&head(number));
-        let section = Section { len: 0, filter: Filter::with_len(0), first_page: 1 };
-        Ok(RunWriter { number, section, range_bits, written: 0, piece, piece_bytes, pages: 1 })
-    }
-
-    /// Its number.
-    pub fn number(&self) -> u64 {
-        self.number
-    }
-
-    /// Bytes that it holds in memory.
-    pub fn bytes(&self) -> u64 {
-        self.section.filter.bytes() + u64::try_from(self.piece_bytes).unwrap_or(u64::MAX)
-    }
-
-    /// Begins a section of `len` records.
-    pub fn begin_section(&mut self, len: u32) {
-        self.section = Section { len, filter: Filter::with_len(len), first_page: self.pages };
-        self.written = 0;
-    }
-
-    /// Appends the next record of the section, greater than all before.
-    pub fn push(&mut self, store: &mut dyn RunStore, entry: Entry) -> Result<(), IdentitiesError> {
-        let [low, high, payload] = entry;
-        self.section.filter.push(low << self.range_bits);
-        for word in [low, high, payload] {
-            self.piece.extend_from_slice(&word.to_le_bytes());
-        }
-        self.written += 1;
-        if self.written.rem_euclid(PAGE_RECORDS) == 0 {
-            self.end_page(store)?;
-        }
-        Ok(())
-    }
-
-    /// Ends the section: it can be read.
-    pub fn end_section(&mut self, store: &mut dyn RunStore) -> Result<Section, IdentitiesError> {
-        assert_eq!(self.written, self.section.len, "a section holds as many identities as were announced");
-        if self.written.rem_euclid(PAGE_RECORDS) != 0 {
-            self.end_page(store)?;
-        }
-        self.append(store)?;
-        let none = Section { len: 0, filter: Filter::with_len(0), first_page: self.pages };
-        let mut section = std::mem::replace(&mut self.section, none);
-        self.written = 0;
-        section.filter.finish();
-        Ok(section)
-    }
-
-    /// Ends the run after its last section.
-    pub fn finish(self, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
-        store.finish(self.number).map_err(|source| failed(store, self.number, "complete", source))
-    }
-
-    fn end_page(&mut self, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
-        let begin = self.piece.len().saturating_sub(1) / PAGE * PAGE;
-        self.piece.resize(begin + BODY, 0xFF);
-        let checksum = checksum(self.piece.get(begin..).unwrap_or_default(), self.number, self.pages);
-        self.piece.extend_from_slice(&checksum.to_le_bytes());
-        self.pages += 1;
-        if self.piece.len() >= self.piece_bytes { self.append(store) } else { Ok(()) }
-    }
-
-    fn append(&mut self, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
-        if !self.piece.is_empty() {
-            store.append(self.number, &self.piece).map_err(|source| failed(store, self.number, "write", source))?;
-            self.piece.clear();
-        }
-        Ok(())
     }
 }
 
@@ -243,12 +214,7 @@ pub struct RunReader {
 impl RunReader {
     /// Opens a run and verifies its head.
     pub fn open(store: &dyn RunStore, number: u64, piece_bytes: usize) -> Result<RunReader, IdentitiesError> {
-        let mut page = Page::new();
-        page.read(store, number, 0)?;
-        if page.0.as_slice() != head(number).as_slice() {
-            let what = "its head belongs to another run or to another version";
-            return Err(IdentitiesError::Damaged { file: store.name(number), page: 0, what });
-        }
+        read_head(store, number)?;
         let piece = Vec::with_capacity(piece_bytes);
         Ok(RunReader { number, left: 0, piece, piece_bytes, place: 0, page: 0, next_page: 1, end_page: 1 })
     }
@@ -261,9 +227,9 @@ impl RunReader {
     /// Begins to read a section.
     pub fn begin(&mut self, section: &Section) {
         self.piece.clear();
-        (self.place, self.page, self.left) = (0, 0, section.len);
-        self.next_page = section.first_page;
-        self.end_page = section.first_page + u64::from(section.len.div_ceil(PAGE_RECORDS));
+        (self.place, self.page, self.left) = (0, 0, section.place.len);
+        self.next_page = section.place.first_page;
+        self.end_page = section.place.filter_page();
     }
 
     /// The next record; `None` at the section's end.
@@ -290,7 +256,7 @@ impl RunReader {
 
 /// Reads whole pages and verifies each.
 fn read_pages(store: &dyn RunStore, run: u64, first: u64, into: &mut [u8]) -> Result<(), IdentitiesError> {
-    store.read_at(run, first * 4096, into).map_err(|source| failed(store, run, "read", source))?;
+    store.read_at(run, first * PAGE_BYTES, into).map_err(|source| failed(store, run, "read", source))?;
     for (page, bytes) in (first..).zip(into.chunks(PAGE)) {
         let (body, stored) = bytes.split_at(BODY.min(bytes.len()));
         if checksum(body, run, page).to_le_bytes() != stored {
@@ -298,6 +264,17 @@ fn read_pages(store: &dyn RunStore, run: u64, first: u64, into: &mut [u8]) -> Re
         }
     }
     Ok(())
+}
+
+/// Verifies that a file is the run that it is taken for.
+fn read_head(store: &dyn RunStore, number: u64) -> Result<(), IdentitiesError> {
+    let mut page = Page::new();
+    page.read(store, number, 0)?;
+    if page.0.as_slice() == head(number).as_slice() {
+        return Ok(());
+    }
+    let what = "its head belongs to another run or to another version";
+    Err(IdentitiesError::Damaged { file: store.name(number), page: 0, what })
 }
 
 fn head(number: u64) -> [u8; PAGE] {
@@ -313,7 +290,11 @@ fn head(number: u64) -> [u8; PAGE] {
 }
 
 fn checksum(body: &[u8], run: u64, page: u64) -> u64 {
-    xxh3_64_with_seed(body, run.rotate_left(32) ^ page)
+    xxh3_64_with_seed(body, seed(run, page))
+}
+
+fn seed(run: u64, page: u64) -> u64 {
+    run.rotate_left(32) ^ page
 }
 
 fn record(page: &[u8], place: usize) -> Entry {

@@ -1,100 +1,19 @@
-//! Identities against a plain map: budgets that spill all the time, generations, snapshots, and a disk that fails at every operation.
+//! Identities against a plain map: budgets that spill all the time, generations, and a disk that fails at every operation.
+
+mod kept;
+mod memory_disk;
 
 use std::collections::HashMap;
-use std::io;
-use std::sync::{Arc, Mutex};
 
 use super::*;
-
-/// Files in memory. After `faults_after` operations the disk fails; a flipped byte is what a read may come across.
-#[derive(Debug, Clone, Default)]
-struct MemoryDisk(Arc<Mutex<Files>>);
-
-#[derive(Debug, Default)]
-struct Files {
-    files: HashMap<u64, Vec<u8>>,
-    operations: u64,
-    faults_after: Option<u64>,
-}
-
-impl MemoryDisk {
-    fn failing_after(operations: u64) -> MemoryDisk {
-        MemoryDisk(Arc::new(Mutex::new(Files { faults_after: Some(operations), ..Files::default() })))
-    }
-
-    fn operate<T>(&self, work: impl FnOnce(&mut HashMap<u64, Vec<u8>>) -> Option<T>) -> io::Result<T> {
-        let mut files = self.0.lock().unwrap();
-        files.operations += 1;
-        if files.faults_after.is_some_and(|after| files.operations > after) {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        work(&mut files.files).ok_or_else(|| io::Error::other("the rater misuses its files"))
-    }
-
-    fn operations(&self) -> u64 {
-        self.0.lock().unwrap().operations
-    }
-
-    fn files(&self) -> usize {
-        self.0.lock().unwrap().files.len()
-    }
-
-    fn bytes(&self) -> usize {
-        self.0.lock().unwrap().files.values().map(Vec::len).sum()
-    }
-
-    /// Flips a bit of the `at`-th byte of all files.
-    fn flip(&self, mut at: usize) {
-        let mut files = self.0.lock().unwrap();
-        let mut numbers: Vec<u64> = files.files.keys().copied().collect();
-        numbers.sort_unstable();
-        for number in numbers {
-            let file = files.files.get_mut(&number).unwrap();
-            if let Some(byte) = file.get_mut(at) {
-                *byte ^= 1 << (at % 8);
-                return;
-            }
-            at -= file.len();
-        }
-    }
-}
-
-impl RunStore for MemoryDisk {
-    fn create(&mut self, run: u64) -> io::Result<()> {
-        self.operate(|files| files.insert(run, Vec::new()).is_none().then_some(()))
-    }
-
-    fn append(&mut self, run: u64, piece: &[u8]) -> io::Result<()> {
-        self.operate(|files| files.get_mut(&run).map(|file| file.extend_from_slice(piece)))
-    }
-
-    fn finish(&mut self, run: u64) -> io::Result<()> {
-        self.operate(|files| files.get(&run).map(|_| ()))
-    }
-
-    fn read_at(&self, run: u64, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.operate(|files| {
-            let begin = usize::try_from(offset).unwrap();
-            buffer.copy_from_slice(files.get(&run)?.get(begin..begin + buffer.len())?);
-            Some(())
-        })
-    }
-
-    fn delete(&mut self, run: u64) -> io::Result<()> {
-        self.operate(|files| files.remove(&run).map(|_| ()))
-    }
-
-    fn name(&self, run: u64) -> String {
-        format!("run {run}")
-    }
-}
+use memory_disk::MemoryDisk;
 
 fn settings(memory_bytes: u64, disk: &MemoryDisk) -> IdentitySettings {
     IdentitySettings { memory_bytes, identities_max: u64::MAX, store: Box::new(disk.clone()) }
 }
 
 /// What identities are by definition: generations of maps.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Model {
     generations: Vec<HashMap<u128, u64>>,
 }
@@ -171,7 +90,6 @@ enum Action {
     Admit(Vec<(u64, u64)>),
     Fresh(u64),
     Week,
-    Snapshot,
 }
 
 fn action() -> impl proptest::strategy::Strategy<Value = Action> {
@@ -180,28 +98,12 @@ fn action() -> impl proptest::strategy::Strategy<Value = Action> {
         4 => proptest::collection::vec((0..4000_u64, 0..2_u64), 0..700).prop_map(Action::Admit),
         4 => (1..3000_u64).prop_map(Action::Fresh),
         1 => Just(Action::Week),
-        1 => Just(Action::Snapshot),
     ]
-}
-
-/// What a snapshot keeps, put into identities with another budget.
-fn restored(identities: &Identities, memory_bytes: u64, disk: &MemoryDisk) -> Identities {
-    let mut copy = Identities::restored(settings(memory_bytes, disk), identities.clock());
-    for generation in 0..identities.generations().len() {
-        if generation > 0 {
-            copy.begin_generation().unwrap();
-        }
-        let mut all = Vec::new();
-        identities.visit(generation, &mut |fingerprint, payload| all.push((fingerprint, payload))).unwrap();
-        let (fingerprints, payloads): (Vec<_>, Vec<_>) = all.into_iter().unzip();
-        copy.admit(&fingerprints, &payloads, |admission| assert_eq!(admission, Admission::New)).unwrap();
-    }
-    copy
 }
 
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config::with_cases(64))]
-    /// In any order of batches, weeks and snapshots, over hundreds of spills and merges.
+    /// In any order of batches and weeks, over hundreds of spills and merges.
     #[test]
     fn agree_with_a_map(actions in proptest::collection::vec(action(), 1..40), memory_kib in 380..900_u64) {
         let memory_bytes = memory_kib << 10;
@@ -225,7 +127,6 @@ proptest::proptest! {
                     weeks += 1;
                     model.seal();
                 }
-                Action::Snapshot => identities = restored(&identities, memory_bytes, &MemoryDisk::default()),
             }
             proptest::prop_assert_eq!(identities.len(), model.len());
             let used = identities.used();

@@ -92,7 +92,7 @@ impl Run<'_> {
         for (number, lines) in lines.chunks(way.chunk).enumerate() {
             if way.restore_before == Some(number) {
                 for shard in &mut self.shards {
-                    let snapshot = shard.snapshot().unwrap();
+                    let snapshot = shard.snapshot().unwrap().bytes;
                     *shard = Shard::restore(&snapshot, Arc::clone(&self.plan), IdentitySettings::in_memory()).unwrap();
                 }
             }

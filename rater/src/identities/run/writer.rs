@@ -1,0 +1,131 @@
+//! Writes a run from front to back.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::integer_division,
+    reason = "page positions of sections below 2^32 records"
+)]
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::{BODY, PAGE, PAGE_BYTES, PAGE_RECORDS, Section, checksum, failed, head, seed};
+use crate::identities::error::IdentitiesError;
+use crate::identities::filter::Filter;
+use crate::identities::store::RunStore;
+use crate::identities::table::Entry;
+
+/// Writes a run in pieces of whole pages.
+#[derive(Debug)]
+pub struct RunWriter {
+    number: u64,
+    /// The section begun.
+    section: Section,
+    range_bits: u32,
+    /// Records of the section so far.
+    written: u32,
+    piece: Vec<u8>,
+    piece_bytes: usize,
+    /// Pages begun; the head is the first.
+    pages: u64,
+}
+
+impl RunWriter {
+    /// Begins run `number`, of a shard with 2^`range_bits` ranges.
+    pub fn create(
+        store: &mut dyn RunStore,
+        number: u64,
+        range_bits: u32,
+        piece_bytes: usize,
+    ) -> Result<RunWriter, IdentitiesError> {
+        store.create(number).map_err(|source| failed(store, number, "create", source))?;
+        let mut piece = Vec::with_capacity(piece_bytes);
+        piece.extend_from_slice(&head(number));
+        Ok(RunWriter { number, section: Section::begun(0, 1), range_bits, written: 0, piece, piece_bytes, pages: 1 })
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Bytes that it holds in memory.
+    pub fn bytes(&self) -> u64 {
+        self.section.filter.bytes() + u64::try_from(self.piece_bytes).unwrap_or(u64::MAX)
+    }
+
+    /// Begins a section of `len` records.
+    pub fn begin_section(&mut self, len: u32) {
+        self.section = Section::begun(len, self.pages);
+        self.written = 0;
+    }
+
+    /// Appends the next record of the section, greater than all before.
+    pub fn push(&mut self, store: &mut dyn RunStore, entry: Entry) -> Result<(), IdentitiesError> {
+        let [low, high, payload] = entry;
+        self.section.filter.push(low << self.range_bits);
+        for word in [low, high, payload] {
+            self.piece.extend_from_slice(&word.to_le_bytes());
+        }
+        self.written += 1;
+        if self.written.rem_euclid(PAGE_RECORDS) == 0 {
+            self.end_page(store)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the section: it can be read.
+    pub fn end_section(&mut self, store: &mut dyn RunStore) -> Result<Section, IdentitiesError> {
+        assert_eq!(self.written, self.section.place.len, "a section holds as many identities as were announced");
+        if self.written.rem_euclid(PAGE_RECORDS) != 0 {
+            self.end_page(store)?;
+        }
+        let mut section = std::mem::replace(&mut self.section, Section::begun(0, self.pages));
+        self.written = 0;
+        section.filter.finish();
+        section.place.filter_check = self.write_filter(store, &section.filter)?;
+        self.append(store)?;
+        Ok(section)
+    }
+
+    /// Appends a filter up to the end of a page; its checksum.
+    fn write_filter(&mut self, store: &mut dyn RunStore, filter: &Filter) -> Result<u64, IdentitiesError> {
+        let mut check = Xxh3::with_seed(seed(self.number, self.pages));
+        filter.write(|mut bytes| {
+            check.update(bytes);
+            while !bytes.is_empty() {
+                let room = self.piece_bytes - self.piece.len();
+                let (now, later) = bytes.split_at(room.min(bytes.len()));
+                self.piece.extend_from_slice(now);
+                bytes = later;
+                if self.piece.len() == self.piece_bytes {
+                    self.append(store)?;
+                }
+            }
+            Ok(())
+        })?;
+        self.piece.resize(self.piece.len().next_multiple_of(PAGE), 0);
+        self.pages += filter.bytes().div_ceil(PAGE_BYTES);
+        Ok(check.digest())
+    }
+
+    /// Ends the run after its last section.
+    pub fn finish(self, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
+        store.finish(self.number).map_err(|source| failed(store, self.number, "complete", source))
+    }
+
+    fn end_page(&mut self, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
+        let begin = self.piece.len().saturating_sub(1) / PAGE * PAGE;
+        self.piece.resize(begin + BODY, 0xFF);
+        let checksum = checksum(self.piece.get(begin..).unwrap_or_default(), self.number, self.pages);
+        self.piece.extend_from_slice(&checksum.to_le_bytes());
+        self.pages += 1;
+        if self.piece.len() >= self.piece_bytes { self.append(store) } else { Ok(()) }
+    }
+
+    fn append(&mut self, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
+        if !self.piece.is_empty() {
+            store.append(self.number, &self.piece).map_err(|source| failed(store, self.number, "write", source))?;
+            self.piece.clear();
+        }
+        Ok(())
+    }
+}
