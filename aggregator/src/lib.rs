@@ -20,14 +20,17 @@ mod lane;
 mod order;
 mod part;
 mod partitions;
+mod parts;
 mod quarantine;
 mod rated;
 mod recent;
+mod row_tables;
 mod store;
 mod table;
 mod totals;
 
-pub use archive::{Archive, ArchiveSettings, CHUNKS_HELD_MAX, Contents};
+pub use append::BatchSize;
+pub use archive::{Archive, ArchiveSettings, BATCH_BYTES_MAX, CHUNKS_HELD_MAX, Contents};
 pub use error::ArchiveError;
 pub use files::{ArchiveReport, TableReport};
 pub use store::{LocalStore, Sink, Store};
