@@ -39,6 +39,16 @@ impl<T: Send + 'static, R: Send + 'static> Lane<T, R> {
         }
     }
 
+    /// Another way to hand over tasks. The thread ends after the last of them is dropped.
+    pub(crate) fn sender(&self) -> Result<SyncSender<T>, ArchiveError> {
+        self.tasks.clone().ok_or(ArchiveError::Stopped)
+    }
+
+    /// Whether one of the tasks has failed.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     /// Waits until all tasks are done; what came of them.
     pub(crate) fn finish(&mut self) -> Result<R, ArchiveError> {
         self.tasks = None;
