@@ -170,7 +170,8 @@ impl Archive {
     fn cut_if_full(&mut self) -> Result<(), ArchiveError> {
         let Some(rows) = &self.rows else { return Ok(()) };
         let ArchiveSettings { rows_per_batch, buffer_bytes_max, .. } = self.settings;
-        let is_full = rows.batch().events >= rows_per_batch || rows.batch().bytes >= buffer_bytes_max.min(BATCH_BYTES_MAX);
+        let is_full =
+            rows.batch().events >= rows_per_batch || rows.batch().bytes >= buffer_bytes_max.min(BATCH_BYTES_MAX);
         if is_full { self.cut() } else { Ok(()) }
     }
 

@@ -15,8 +15,8 @@ use crate::error::ArchiveError;
 use crate::files::TableReport;
 use crate::order::{Ordered, Place};
 use crate::part::{Effort, Part, Presence};
-use crate::parts::Parts;
 use crate::partitions::{Granularity, PartitionId, Partitions, of_partition};
+use crate::parts::Parts;
 use crate::table::Table;
 
 /// Rows whose text and columns stay in the processor's cache.

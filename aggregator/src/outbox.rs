@@ -150,12 +150,7 @@ impl Outbox {
 
     /// Takes the next chunk in log order, that of the record before `mark`; `outputs[shard]` is what the shard made of
     /// `chunk.batches[shard]`. Of what is archived already only the buckets are taken.
-    pub fn append(
-        &mut self,
-        mark: LogMark,
-        chunk: Arc<Chunk>,
-        outputs: Vec<ShardOutput>,
-    ) -> Result<(), ArchiveError> {
+    pub fn append(&mut self, mark: LogMark, chunk: Arc<Chunk>, outputs: Vec<ShardOutput>) -> Result<(), ArchiveError> {
         self.step(|outbox, rows| {
             let mismatch = |what| ArchiveError::Mismatch { sequence: chunk.sequence, what };
             check(&chunk, &outputs).map_err(mismatch)?;

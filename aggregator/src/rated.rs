@@ -14,8 +14,8 @@ use crate::error::ArchiveError;
 use crate::files::TableReport;
 use crate::order::Ordered;
 use crate::part::{Part, Presence};
-use crate::parts::Parts;
 use crate::partitions::{PartitionId, of_partition};
+use crate::parts::Parts;
 use crate::table::Table;
 
 /// What the table of rated rows is told, in log order.
