@@ -95,7 +95,7 @@ impl Log {
             let event = push(&mut chunk, &mut out[at], at, &sample);
             let known = &mut self.buckets[at];
             let number = known.iter().position(|other| other == used).unwrap_or_else(|| {
-                open(&mut out[at], used.clone());
+                open_as(&mut out[at], known.len(), used.clone());
                 opened.push((*shard, used.clone()));
                 known.push(used.clone());
                 known.len() - 1
@@ -212,7 +212,8 @@ impl Life {
         let mut outbox = Outbox::open(files, OWNER, log.catalog(at), listen)?;
         let mut all = outputs(2);
         for (shard, bucket) in log.records[..at].iter().flat_map(|(_, opened)| opened) {
-            open(&mut all[usize::from(*shard)], bucket.clone());
+            let all = &mut all[usize::from(*shard)];
+            open_as(all, all.opened.buckets.len(), bucket.clone());
         }
         for (shard, output) in (0..).zip(all) {
             outbox.tell(shard, output.opened)?;
