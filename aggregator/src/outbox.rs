@@ -91,6 +91,22 @@ impl Extras {
     fn note(&mut self, logged_at: Instant) {
         self.logged_at = Some((self.logged_at.map_or(logged_at, |(first, _)| first), logged_at));
     }
+
+    /// How much it is with the tables' rows.
+    fn size(&self, rows: BatchSize) -> BatchSize {
+        BatchSize {
+            quarantined: usize::try_from(self.lines).unwrap_or(usize::MAX),
+            bytes: rows.bytes.saturating_add(self.quarantine.len()),
+            ..rows
+        }
+    }
+
+    fn refuse_overflow(&self, rows: BatchSize) -> Result<(), ArchiveError> {
+        if self.size(rows).bytes < BATCH_BYTES_MAX {
+            return Ok(());
+        }
+        Err(ArchiveError::Misuse { what: "a batch goes on beyond what it may hold" })
+    }
 }
 
 impl Outbox {
@@ -134,13 +150,7 @@ impl Outbox {
     /// Nothing while the log is replayed that earlier lives have archived. A batch must end before another call once it has
     /// [`BATCH_BYTES_MAX`].
     pub fn batch_size(&self) -> BatchSize {
-        let size = self.rows.as_ref().map(RowTables::batch).unwrap_or_default();
-        let Extras { quarantine, lines, .. } = &self.batch;
-        BatchSize {
-            quarantined: usize::try_from(*lines).unwrap_or(usize::MAX),
-            bytes: size.bytes.saturating_add(quarantine.len()),
-            ..size
-        }
+        self.batch.size(self.rows.as_ref().map(RowTables::batch).unwrap_or_default())
     }
 
     /// Takes buckets of a shard without the rows that opened them: all that a restored shard has, by number.
@@ -158,7 +168,7 @@ impl Outbox {
                 return outbox.skip(rows, chunk, outputs);
             }
             check_rows(&outputs).map_err(mismatch)?;
-            outbox.refuse_overflow(rows)?;
+            outbox.batch.refuse_overflow(rows.batch())?;
             let before = (rows.batch(), outbox.batch.lines);
             outbox.batch.lines += push_lines(&mut outbox.batch.quarantine, LOG, &chunk, &outputs);
             rows.append(chunk, outputs, &outbox.input)?;
@@ -186,7 +196,7 @@ impl Outbox {
             if outbox.record(mark.offset)? == Passage::Archived {
                 return Ok(());
             }
-            outbox.refuse_overflow(rows)?;
+            outbox.batch.refuse_overflow(rows.batch())?;
             outbox.batch.note(mark.logged_at);
             rows.settle(row.clone())
         })
@@ -268,13 +278,6 @@ impl Outbox {
         }
         self.offset = offset;
         Ok(if offset <= self.resumed { Passage::Archived } else { Passage::New })
-    }
-
-    fn refuse_overflow(&self, rows: &RowTables<u64>) -> Result<(), ArchiveError> {
-        if rows.batch().bytes < BATCH_BYTES_MAX {
-            return Ok(());
-        }
-        Err(ArchiveError::Misuse { what: "a batch goes on beyond what it may hold" })
     }
 
     /// Runs a step, and refuses all others once one has failed: an archive with a gap must never go on.

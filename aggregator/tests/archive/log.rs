@@ -139,11 +139,11 @@ impl Log {
 
     /// The catalog that holds after so many records.
     fn catalog(&self, records: usize) -> Arc<Catalog> {
-        let changes = self.records[..records].iter().filter_map(|(record, _)| match record {
+        let mut changes = self.records[..records].iter().filter_map(|(record, _)| match record {
             Record::Catalog(catalog) => Some(Arc::clone(catalog)),
             _ => None,
         });
-        changes.last().unwrap_or_else(crate::support::catalog)
+        changes.next_back().unwrap_or_else(crate::support::catalog)
     }
 }
 

@@ -86,7 +86,8 @@ fn measure(what: &str, write: impl FnOnce(&mut dyn Iterator<Item = (Arc<Chunk>, 
     if asked {
         let per_second = u128::from(chunks * CHUNK_EVENTS) * 1_000_000 / spent.as_micros().max(1);
         let wall = meter.0.elapsed();
-        writeln!(std::io::stderr(), "{what}: {per_second} events per core-second, {spent:?} of {wall:?}").unwrap();
+        let mut out = std::io::stderr();
+        writeln!(out, "{what}: {per_second} events per core-second, {spent:?} of {wall:?}").unwrap();
     }
 }
 
