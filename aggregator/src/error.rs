@@ -73,8 +73,8 @@ pub enum ArchiveError {
         /// The record's number, from 0.
         position: u64,
     },
-    /// Internal: a total or a settlement row contradicts the catalog.
-    #[error("a total or settlement row contradicts the catalog ({what}): this is a bug in Weir, please report it")]
+    /// Internal: a bucket, a total or a settlement row contradicts the catalog.
+    #[error("a bucket, total or settlement row contradicts the catalog ({what}): this is a bug in Weir, please report it")]
     Closing {
         /// What does not agree.
         what: &'static str,

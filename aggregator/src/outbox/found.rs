@@ -35,6 +35,10 @@ impl Found {
         }
         let manifests = named(files, BATCHES, owner)?;
         let archived = manifests.iter().map(|manifest| manifest.offset).max().unwrap_or_default();
+        if archived > 0 {
+            // The life that published the last of them may have ended before it was durable.
+            files.sync_folder(BATCHES)?;
+        }
         let mut leftovers = named(files, QUARANTINE, owner)?;
         for table in [schema::EVENTS, schema::RATED] {
             for partition in names(files, table)? {

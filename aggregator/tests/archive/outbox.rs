@@ -180,6 +180,12 @@ fn every_failure_is_told_and_nothing_is_archived_that_is_not() {
     };
     for_each_failure(&Simulated::new(), script, |(error, archived), files| {
         assert!(matches!(error, Some(ArchiveError::Disk(_))), "{error:?}");
+        // What the next life reports is durable, even if the one that failed did not come so far.
+        let again = files.copy();
+        let found = Life::begin(&again, &log, snapshot(*archived)).unwrap().outbox().archived();
+        let after_power_loss = again.survivors(Survivors::Nothing);
+        let mut life = Life::begin(&after_power_loss, &log, snapshot(*archived)).unwrap();
+        assert_eq!(life.outbox().archived(), found);
         for which in [Survivors::Nothing, Survivors::Everything, Survivors::Seeded(7)] {
             let files = files.survivors(which);
             let mut life = Life::begin(&files, &log, snapshot(*archived)).unwrap();
