@@ -9,13 +9,17 @@ use crate::order::Ordered;
 const EVENT_BYTES: usize = 16 + 3 * size_of::<i64>() + 6 * size_of::<u32>();
 const ROW_BYTES: usize = 16 + 2 * size_of::<i64>() + 5 * size_of::<u32>();
 
-/// How much the current batch holds: a function of its chunks and settlements alone.
+/// How much the batch at hand holds: a function of its chunks and settlements alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct BatchSize {
-    pub(crate) events: usize,
-    pub(crate) rows: usize,
+pub struct BatchSize {
+    /// Accepted events.
+    pub events: usize,
+    /// Rated rows, settlements too.
+    pub rows: usize,
+    /// Rejections and conflicts.
+    pub quarantined: usize,
     /// Memory that it takes at most, but for texts that stand for many rows.
-    pub(crate) bytes: usize,
+    pub bytes: usize,
 }
 
 impl BatchSize {
@@ -33,8 +37,9 @@ impl BatchSize {
         self.bytes += ROW_BYTES;
     }
 
-    pub(crate) fn is_empty(self) -> bool {
-        self.events == 0 && self.rows == 0
+    /// Whether it holds nothing.
+    pub fn is_empty(self) -> bool {
+        self.events == 0 && self.rows == 0 && self.quarantined == 0
     }
 }
 

@@ -7,25 +7,18 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
 
-use parquet::errors::ParquetError;
 use weir_model::catalog::Catalog;
 use weir_model::event::Chunk;
 use weir_model::rated::{OpenedBucket, SettlementRow, ShardOutput};
 
-use crate::append::{BatchSize, check, check_rows};
-use crate::buckets::Directory;
-use crate::catalog::Charges;
+use crate::append::{check, check_rows};
 use crate::error::ArchiveError;
-use crate::events::{EventBuffer, EventTask};
 use crate::files::{ArchiveReport, Files};
-use crate::lane::{Lane, QUEUE};
-use crate::order::{LogOrder, Ordered};
+use crate::lane::QUEUE;
 use crate::quarantine::Quarantine;
-use crate::rated::{RatedBuffer, RatedTask};
+use crate::row_tables::RowTables;
 use crate::store::{LocalStore, Store};
-use crate::table::Table;
 use crate::totals::EncodedTotals;
 
 /// What an archive keeps. Quarantine and totals are always written.
@@ -58,8 +51,8 @@ impl Default for ArchiveSettings {
 /// Chunks that an archive holds at the same time.
 pub const CHUNKS_HELD_MAX: usize = QUEUE + 2;
 
-/// Parquet counts the bytes of a page in 31 bits: this leaves room for the chunk that crosses the limit.
-const BUFFER_BYTES_LIMIT: usize = 1 << 30;
+/// Bytes of a batch at which it must end: Parquet counts those of a page in 31 bits, and a chunk that crosses this has room.
+pub const BATCH_BYTES_MAX: usize = 1 << 30;
 
 /// An archive being written. After an error it only says that it stopped.
 pub struct Archive {
@@ -68,81 +61,14 @@ pub struct Archive {
     /// Names of the input files.
     inputs: Vec<Arc<str>>,
     /// `None`: neither events nor rated rows are kept.
-    rows: Option<RowTables>,
+    rows: Option<RowTables<u32>>,
+    batches: u32,
     quarantine: Quarantine,
     total_batches: u32,
-    /// Without chunk and outputs: memory to be used again.
-    spare: Vec<Ordered>,
     /// Chunks of which nothing is kept.
     unread: Vec<(Arc<Chunk>, Vec<ShardOutput>)>,
     report: ArchiveReport,
     state: State,
-}
-
-/// Events and rated rows, each on a thread of its own.
-struct RowTables {
-    events: Lane<EventTask>,
-    rated: Lane<RatedTask>,
-    order: LogOrder,
-    batch: BatchSize,
-    batches: u32,
-    /// Chunks that both tables are done with.
-    done: Receiver<Ordered>,
-}
-
-impl RowTables {
-    fn start(files: &Arc<Files>, catalog: Arc<Catalog>, folder: &Path) -> Result<RowTables, ArchiveError> {
-        let encode = |source: ParquetError| ArchiveError::Encode { path: folder.to_owned(), source };
-        let (sender, done) = channel();
-        let events = EventBuffer::new(Arc::clone(files), Table::events(&catalog).map_err(encode)?);
-        let rated_table = Table::rated(&catalog).map_err(encode)?;
-        let rated = RatedBuffer::new(Arc::clone(files), rated_table, Directory::new(Charges::new(catalog)));
-        let give_back = |sender: Sender<Ordered>| {
-            move |ordered| {
-                // The first of the two tables leaves it to the other one.
-                if let Some(ordered) = Arc::into_inner(ordered) {
-                    // At the end nobody wants it back.
-                    let _ = sender.send(ordered);
-                }
-            }
-        };
-        let [of_events, of_rated] = [sender.clone(), sender].map(give_back);
-        let io = |error| ArchiveError::io(folder, error);
-        Ok(RowTables {
-            events: Lane::start("events", move |tasks| events.work(tasks, of_events)).map_err(io)?,
-            rated: Lane::start("rated", move |tasks| rated.work(tasks, of_rated)).map_err(io)?,
-            order: LogOrder::default(),
-            batch: BatchSize::default(),
-            batches: 0,
-            done,
-        })
-    }
-
-    fn append(&mut self, mut ordered: Ordered) -> Result<(), ArchiveError> {
-        self.order.fill(&mut ordered);
-        self.batch.add(&ordered);
-        let ordered = Arc::new(ordered);
-        self.events.send(EventTask::Append(Arc::clone(&ordered)))?;
-        self.rated.send(RatedTask::Append(ordered))
-    }
-
-    /// Ends the batch if it is as large as it may be.
-    fn cut(&mut self, settings: &ArchiveSettings) -> Result<(), ArchiveError> {
-        let bytes_max = settings.buffer_bytes_max.min(BUFFER_BYTES_LIMIT);
-        if self.batch.events >= settings.rows_per_batch || self.batch.bytes >= bytes_max {
-            self.write()
-        } else {
-            Ok(())
-        }
-    }
-
-    fn write(&mut self) -> Result<(), ArchiveError> {
-        self.events.send(EventTask::Write(self.batches))?;
-        self.rated.send(RatedTask::Write(self.batches))?;
-        self.batches += 1;
-        self.batch = BatchSize::default();
-        Ok(())
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -174,7 +100,7 @@ impl Archive {
         let files = Arc::new(Files::new(store, dir)?);
         let quarantine = Quarantine::create(&files)?;
         let rows = match settings.contents {
-            Contents::Everything => Some(RowTables::start(&files, catalog, dir)?),
+            Contents::Everything => Some(RowTables::start([Arc::clone(&files), Arc::clone(&files)], catalog)?),
             Contents::TotalsOnly => None,
         };
         Ok(Archive {
@@ -182,9 +108,9 @@ impl Archive {
             settings,
             inputs: inputs.into_iter().map(Arc::from).collect(),
             rows,
+            batches: 0,
             quarantine,
             total_batches: 0,
-            spare: Vec::new(),
             unread: Vec::new(),
             report: ArchiveReport::default(),
             state: State::Sound,
@@ -204,30 +130,21 @@ impl Archive {
                 return Ok(());
             };
             check_rows(&outputs).map_err(mismatch)?;
-            rows.append(Ordered {
-                chunk,
-                outputs,
-                input: Arc::clone(input),
-                ..archive.spare.pop().unwrap_or_default()
-            })?;
-            rows.cut(&archive.settings)
+            rows.append(chunk, outputs, input)?;
+            archive.cut_if_full()
         })
     }
 
     /// A chunk whose memory can be used again, with what the shards made of it.
     pub fn take_used(&mut self) -> Option<(Arc<Chunk>, Vec<ShardOutput>)> {
-        let Some(rows) = &self.rows else { return self.unread.pop() };
-        let mut ordered = rows.done.try_recv().ok()?;
-        let used = (std::mem::take(&mut ordered.chunk), std::mem::take(&mut ordered.outputs));
-        self.spare.push(ordered);
-        Some(used)
+        self.rows.as_mut().map_or_else(|| self.unread.pop(), RowTables::take_used)
     }
 
     /// Takes a bucket that a close opened: the next of `shard`, like those that batches open.
     pub fn opened(&mut self, shard: u16, bucket: &OpenedBucket) -> Result<(), ArchiveError> {
         self.while_sound(|archive| {
             let Some(rows) = &mut archive.rows else { return Ok(()) };
-            rows.rated.send(RatedTask::Open(shard, bucket.clone()))
+            rows.opened(shard, bucket.clone())
         })
     }
 
@@ -236,18 +153,33 @@ impl Archive {
     pub fn settle(&mut self, row: &SettlementRow) -> Result<(), ArchiveError> {
         self.while_sound(|archive| {
             let Some(rows) = &mut archive.rows else { return Ok(()) };
-            rows.rated.send(RatedTask::Settle(row.clone()))?;
-            rows.batch.add_settlement();
-            rows.cut(&archive.settings)
+            rows.settle(row.clone())?;
+            archive.cut_if_full()
         })
     }
 
     /// Ends the last batch: neither events nor rated rows come any more. They are written meanwhile.
     pub fn end_rows(&mut self) -> Result<(), ArchiveError> {
-        self.while_sound(|archive| match &mut archive.rows {
-            Some(rows) if !rows.batch.is_empty() => rows.write(),
+        self.while_sound(|archive| match &archive.rows {
+            Some(rows) if !rows.batch().is_empty() => archive.cut(),
             _ => Ok(()),
         })
+    }
+
+    /// Ends the batch if it is as large as it may be.
+    fn cut_if_full(&mut self) -> Result<(), ArchiveError> {
+        let Some(rows) = &self.rows else { return Ok(()) };
+        let ArchiveSettings { rows_per_batch, buffer_bytes_max, .. } = self.settings;
+        let is_full =
+            rows.batch().events >= rows_per_batch || rows.batch().bytes >= buffer_bytes_max.min(BATCH_BYTES_MAX);
+        if is_full { self.cut() } else { Ok(()) }
+    }
+
+    fn cut(&mut self) -> Result<(), ArchiveError> {
+        let Some(rows) = &mut self.rows else { return Ok(()) };
+        rows.write(self.batches)?;
+        self.batches += 1;
+        Ok(())
     }
 
     /// Writes totals as the next batch of them; what is in which batch is to be decided by the log alone.
@@ -263,9 +195,8 @@ impl Archive {
     pub fn finish(mut self) -> Result<ArchiveReport, ArchiveError> {
         self.end_rows()?;
         self.while_sound(|archive| {
-            let Some(mut rows) = archive.rows.take() else { return Ok(()) };
-            archive.report.events = rows.events.finish()?;
-            archive.report.rated = rows.rated.finish()?;
+            let Some(rows) = archive.rows.take() else { return Ok(()) };
+            [archive.report.events, archive.report.rated] = rows.finish()?;
             Ok(())
         })?;
         self.report.quarantine = self.quarantine.finish()?;

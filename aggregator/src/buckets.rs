@@ -32,9 +32,19 @@ impl Bucket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Kind {
     charge: ChargeIdx,
+    /// Key of its text.
     group: u32,
-    cell: u32,
+    /// Price version and cell.
+    cell: (u32, CellIdx),
     time: BucketTime,
+}
+
+/// What a kind comes to under the catalog.
+#[derive(Debug, Clone, Copy)]
+struct KindTerms {
+    /// Key of the cell's text.
+    cell: u32,
+    widening: Widening,
 }
 
 /// The period of a bucket, and when the part of it begins that the bucket is for.
@@ -47,7 +57,8 @@ pub(crate) struct BucketTime {
 /// A kind with what it was found by, beside the charge.
 type RecentKind = ((u32, CellIdx), BucketTime, u32);
 
-/// Texts and kinds of buckets.
+/// Texts and kinds of buckets. Keys and kinds count in the order in which they came, which is nobody's business: a file's
+/// own dictionaries decide what it says.
 pub(crate) struct BucketTexts {
     pub(crate) charges: Charges,
     customers: TextDictionary,
@@ -59,7 +70,7 @@ pub(crate) struct BucketTexts {
     times: Dictionary<BucketTime>,
     kinds: Dictionary<Kind>,
     /// By kind.
-    widenings: Vec<Widening>,
+    terms: Vec<KindTerms>,
     /// By charge, the latest kind of buckets without groups.
     recent: Vec<Option<RecentKind>>,
     pub(crate) partitions: Partitions,
@@ -106,7 +117,7 @@ impl BucketTexts {
             cell_texts: Vec::new(),
             times: Dictionary::default(),
             kinds: Dictionary::default(),
-            widenings: Vec::new(),
+            terms: Vec::new(),
             recent: Vec::new(),
             partitions: Partitions::new(Granularity::Period),
             scratch: String::new(),
@@ -141,7 +152,7 @@ impl BucketTexts {
         &mut self,
         charge_idx: ChargeIdx,
         group: &[S],
-        (version, cell): (u32, CellIdx),
+        cell: (u32, CellIdx),
         time: BucketTime,
     ) -> Result<u32, &'static str> {
         let charge = self.charges.get(charge_idx).ok_or("a bucket's charge is not in the catalog")?;
@@ -149,20 +160,48 @@ impl BucketTexts {
             Presence::Present => self.groups.key(self.scratch.as_bytes()).0,
             Presence::Absent => NO_KEY,
         };
+        self.enter(Kind { charge: charge_idx, group, cell, time })
+    }
+
+    fn enter(&mut self, kind: Kind) -> Result<u32, &'static str> {
+        let number = self.kinds.key(kind, |_| ());
+        if self.terms.len() <= at(number) {
+            let cell = self.cell_text(kind.charge, kind.cell)?;
+            let widening = self.charges.widening(kind.charge).ok_or("a bucket's charge has no meter")?;
+            self.terms.push(KindTerms { cell, widening });
+        }
+        Ok(number)
+    }
+
+    /// The key of a cell's text.
+    fn cell_text(&mut self, charge_idx: ChargeIdx, (version, cell): (u32, CellIdx)) -> Result<u32, &'static str> {
         let id = self.cell_ids.key((charge_idx, version, cell), |_| ());
         if self.cell_texts.len() <= at(id) {
-            let text = match write_cell(&mut self.scratch, charge, (version, cell))? {
+            let charge = self.charges.get(charge_idx).ok_or("a bucket's charge is not in the catalog")?;
+            self.cell_texts.push(match write_cell(&mut self.scratch, charge, (version, cell))? {
                 Presence::Present => self.cells.key(self.scratch.as_bytes()).0,
                 Presence::Absent => NO_KEY,
-            };
-            self.cell_texts.push(text);
+            });
         }
-        let kind = Kind { charge: charge_idx, group, cell: self.cell_texts[at(id)], time };
-        let kind = self.kinds.key(kind, |_| ());
-        if self.widenings.len() <= at(kind) {
-            self.widenings.push(self.charges.widening(charge_idx).ok_or("a bucket's charge has no meter")?);
+        Ok(self.cell_texts[at(id)])
+    }
+
+    /// Goes on with another catalog, in which every charge keeps its number and what it groups by. All kinds are as if they
+    /// had been entered under it: what is written does not depend on when they were.
+    fn change_catalog(&mut self, charges: Charges) -> Result<(), &'static str> {
+        if !charges.continues(&self.charges) {
+            return Err("a charge has another number than before or groups by something else");
         }
-        Ok(kind)
+        self.charges = charges;
+        self.cell_ids.clear();
+        self.cell_texts.clear();
+        self.terms.clear();
+        self.recent.clear();
+        for Kind { charge, group, cell: (_, cell), time } in std::mem::take(&mut self.kinds).values() {
+            let version = self.version_at(*charge, time.segment_start);
+            self.enter(Kind { charge: *charge, group: *group, cell: (version, *cell), time: *time })?;
+        }
+        Ok(())
     }
 
     /// The price version that a bucket has.
@@ -182,7 +221,7 @@ impl BucketTexts {
 
     /// How a bucket's quantities are written.
     pub(crate) fn widening(&self, bucket: Bucket) -> Widening {
-        self.widenings[at(bucket.kind)]
+        self.terms[at(bucket.kind)].widening
     }
 
     fn kind(&self, kind: u32) -> &Kind {
@@ -191,13 +230,10 @@ impl BucketTexts {
 
     /// What these kinds mean in the columns that say which bucket a row belongs to.
     pub(crate) fn meanings(&self, kinds: &[u32]) -> BucketMeanings {
+        let cells = kinds.iter().map(|&kind| self.terms[at(kind)].cell);
         let kinds = || kinds.iter().map(|&kind| self.kind(kind));
         let name = |name: for<'c> fn(&'c Charges, ChargeIdx) -> &'c str| {
             Meaning::of_texts(kinds().map(|kind| Some(name(&self.charges, kind.charge).as_bytes())))
-        };
-        let optional = |texts: fn(&BucketTexts) -> &TextDictionary, id: fn(&Kind) -> u32| {
-            let texts = texts(self);
-            Meaning::of_texts(kinds().map(|kind| Some(id(kind)).filter(|&id| id != NO_KEY).map(|id| texts.get(id))))
         };
         let instant = |instant: fn(&BucketTime) -> Instant| {
             Meaning::of_instants(kinds().map(|kind| instant(&kind.time).micros()))
@@ -206,8 +242,8 @@ impl BucketTexts {
             plan: name(Charges::plan),
             charge: name(Charges::name),
             meter: name(Charges::meter),
-            group: optional(|texts| &texts.groups, |kind| kind.group),
-            cell: optional(|texts| &texts.cells, |kind| kind.cell),
+            group: Meaning::of_texts(kinds().map(|kind| self.groups.find(kind.group))),
+            cell: Meaning::of_texts(cells.map(|cell| self.cells.find(cell))),
             period_start: instant(|time| time.period.start),
             period_end: instant(|time| time.period.end),
             segment_start: instant(|time| time.segment_start),
@@ -219,6 +255,11 @@ impl BucketTexts {
 impl Directory {
     pub(crate) fn new(charges: Charges) -> Directory {
         Directory { texts: BucketTexts::new(charges), shards: Vec::new() }
+    }
+
+    /// Goes on with another catalog.
+    pub(crate) fn change_catalog(&mut self, charges: Charges) -> Result<(), &'static str> {
+        self.texts.change_catalog(charges)
     }
 
     /// Enters the next bucket of `shard`, which a close opened.

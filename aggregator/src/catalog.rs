@@ -22,6 +22,16 @@ impl Charges {
         self.catalog.charges.get(charge.at())
     }
 
+    /// Whether the charges of `before` are here, with their numbers, names, and what they group by.
+    pub(crate) fn continues(&self, before: &Charges) -> bool {
+        let (charges, before) = (&self.catalog.charges, &before.catalog.charges);
+        let same = |(charge, before): (&Charge, &Charge)| {
+            let [now, then] = [charge, before].map(|charge| charge.group_by.iter().map(|dimension| &dimension.name));
+            charge.name == before.name && now.eq(then)
+        };
+        charges.len() >= before.len() && charges.iter().zip(before).all(same)
+    }
+
     /// A charge's name.
     pub(crate) fn name(&self, charge: ChargeIdx) -> &str {
         self.get(charge).map_or("", |charge| charge.name.as_str())

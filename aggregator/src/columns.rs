@@ -298,21 +298,30 @@ pub(crate) struct Content {
 impl Content {
     /// Whether the text may be new.
     pub(crate) fn push(&mut self, text: Option<&[u8]>) -> Novelty {
-        match (&mut self.texts, text) {
-            (Some(texts), text) => texts.push(text),
-            (None, Some(text)) => return self.names.push(text),
-            (None, None) => self.names.keys.push(NO_KEY),
+        let novelty = match (&mut self.texts, text) {
+            (Some(texts), text) => {
+                texts.push(text);
+                return Novelty::New;
+            }
+            (None, Some(text)) => self.names.push(text),
+            (None, None) => {
+                self.names.keys.push(NO_KEY);
+                Novelty::New
+            }
+        };
+        // The rows alone decide, however many come at once.
+        let Names { keys, texts: known, .. } = &self.names;
+        let repeats = !keys.len().is_multiple_of(SAMPLE_ROWS) || at(known.len()) <= keys.len() / 2;
+        if !repeats || known.plain().len() > TEXT_DICTIONARY_BYTES_MAX {
+            self.give_up();
         }
-        Novelty::New
+        novelty
     }
 
-    /// Gives up the dictionary if too little repeats. To be called at places that the log alone decides.
-    pub(crate) fn settle(&mut self) {
+    /// Goes on without the dictionary.
+    #[cold]
+    fn give_up(&mut self) {
         let Names { keys, texts: known, .. } = &self.names;
-        let repeats = keys.len() < SAMPLE_ROWS || at(known.len()) <= keys.len() / 2;
-        if self.texts.is_some() || repeats && known.plain().len() <= TEXT_DICTIONARY_BYTES_MAX {
-            return;
-        }
         let mut texts = Texts::default();
         keys.iter().for_each(|&key| texts.push((key != NO_KEY).then(|| known.get(key))));
         self.names.clear();

@@ -135,6 +135,11 @@ impl TextDictionary {
         text_at(&self.plain, self.starts[at(key)])
     }
 
+    /// The text of a key that may be [`NO_KEY`].
+    pub(crate) fn find(&self, key: u32) -> Option<&[u8]> {
+        (key != NO_KEY).then(|| self.get(key))
+    }
+
     /// Number of texts.
     pub(crate) fn len(&self) -> u32 {
         len_of(&self.starts)

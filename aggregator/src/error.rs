@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
+use weir_files::FileError;
 
 /// The archive cannot be written. What lies in the folder by then is not an archive: remove it, and run again.
 #[derive(Debug, thiserror::Error)]
@@ -72,8 +73,8 @@ pub enum ArchiveError {
         /// The record's number, from 0.
         position: u64,
     },
-    /// Internal: a total or a settlement row contradicts the catalog.
-    #[error("a total or settlement row contradicts the catalog ({what}): this is a bug in Weir, please report it")]
+    /// Internal: a bucket, a total or a settlement row contradicts the catalog.
+    #[error("a bucket, total or settlement row contradicts the catalog ({what}): this is a bug in Weir, please report it")]
     Closing {
         /// What does not agree.
         what: &'static str,
@@ -85,6 +86,30 @@ pub enum ArchiveError {
     Mismatch {
         /// The chunk's number.
         sequence: u64,
+        /// What does not agree.
+        what: &'static str,
+    },
+    /// External: the outbox cannot be written or read. What is reported archived stays so.
+    #[error("the archive of the log cannot go on: see that the disk works and has space, then start again")]
+    Disk(#[from] FileError),
+    /// Internal: a broken L6 or L7, or a file that somebody else wrote.
+    #[error(
+        "{} is there with other bytes than the log gives: keep both the folder and the log, and report it; this is a bug in Weir unless the file was changed",
+        path.display()
+    )]
+    Differs {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Caller: another process has taken over.
+    #[error("{} was written by a later owner of the log: this process must not go on", path.display())]
+    Fenced {
+        /// A file that the later owner wrote.
+        path: PathBuf,
+    },
+    /// Internal: the outbox is told what cannot be.
+    #[error("the outbox cannot go on ({what}): this is a bug in Weir, please report it")]
+    Misuse {
         /// What does not agree.
         what: &'static str,
     },

@@ -12,10 +12,11 @@ use weir_model::verdict::Verdict;
 use crate::columns::{Content, Hashes, Meaning, Names, Numbers, Texts, write_deltas, write_instants, write_searched};
 use crate::dictionary::{Dictionary, NO_KEY, Novelty, at, push_text};
 use crate::error::ArchiveError;
-use crate::files::{Files, PartName, TableReport};
+use crate::files::TableReport;
 use crate::order::{Ordered, Place};
 use crate::part::{Effort, Part, Presence};
 use crate::partitions::{Granularity, PartitionId, Partitions, of_partition};
+use crate::parts::Parts;
 use crate::table::Table;
 
 /// Rows whose text and columns stay in the processor's cache.
@@ -24,16 +25,18 @@ const BLOCK: usize = 256;
 const EVENT_TEXT_MAX: usize = 1 << 10;
 
 /// What the table of events is told, in log order.
-pub(crate) enum EventTask {
+pub(crate) enum EventTask<B> {
     /// The next chunk.
     Append(Arc<Ordered>),
     /// Ends a batch.
-    Write(u32),
+    Write(B),
+    /// The table under the catalog that holds from here on; no batch is begun.
+    Catalog(Table),
 }
 
 /// The accepted events of the current batch.
-pub(crate) struct EventBuffer {
-    files: Arc<Files>,
+pub(crate) struct EventBuffer<P> {
+    parts: P,
     table: Table,
     partitions: Partitions,
     /// By month.
@@ -42,16 +45,25 @@ pub(crate) struct EventBuffer {
     events: Vec<Vec<u32>>,
 }
 
-impl EventBuffer {
-    pub(crate) fn new(files: Arc<Files>, table: Table) -> EventBuffer {
+impl<P: Parts> EventBuffer<P> {
+    pub(crate) fn new(parts: P, table: Table) -> EventBuffer<P> {
         let partitions = Partitions::new(Granularity::Month);
-        EventBuffer { files, table, partitions, months: Vec::new(), events: Vec::new() }
+        EventBuffer { parts, table, partitions, months: Vec::new(), events: Vec::new() }
     }
 
     /// Does what it is told until nothing comes; `done` sees each chunk that is not needed any more.
     pub(crate) fn work(
         mut self,
-        tasks: Receiver<EventTask>,
+        tasks: Receiver<EventTask<P::Batch>>,
+        done: impl Fn(Arc<Ordered>),
+    ) -> Result<TableReport, ArchiveError> {
+        let worked = self.try_work(tasks, done);
+        worked.map_err(|error| self.parts.failed(error))
+    }
+
+    fn try_work(
+        &mut self,
+        tasks: Receiver<EventTask<P::Batch>>,
         done: impl Fn(Arc<Ordered>),
     ) -> Result<TableReport, ArchiveError> {
         let mut report = TableReport::default();
@@ -61,7 +73,8 @@ impl EventBuffer {
                     self.append(&ordered)?;
                     done(ordered);
                 }
-                EventTask::Write(batch) => report.add(self.write(batch)?),
+                EventTask::Write(batch) => report.add(self.write(&batch)?),
+                EventTask::Catalog(table) => self.table = table,
             }
         }
         Ok(report)
@@ -79,20 +92,24 @@ impl EventBuffer {
             let columns = of_partition(months, month);
             // Column by column, but of few events at once: their text is read once for all columns.
             events.chunks(BLOCK).try_for_each(|events| columns.append(&columns_of_chunk, events))?;
-            columns.settle();
         }
         Ok(())
     }
 
-    /// Writes the batch, one part for each month with rows.
-    fn write(&mut self, batch: u32) -> Result<TableReport, ArchiveError> {
-        let EventBuffer { files, table, partitions, months, .. } = self;
+    /// Writes the batch, one part for each month with rows. Months without any give their memory back.
+    fn write(&mut self, batch: &P::Batch) -> Result<TableReport, ArchiveError> {
+        let EventBuffer { parts, table, partitions, months, .. } = self;
         let mut report = TableReport::default();
-        for (month, columns) in (0 as PartitionId..).zip(months).filter(|(_, columns)| columns.rows() > 0) {
-            let part = PartName { partition: partitions.name(month), batch };
-            report.add(files.write_part(table, part, columns.rows(), |part| columns.write(part))?);
+        for (month, columns) in (0 as PartitionId..).zip(months) {
+            if columns.rows() == 0 {
+                *columns = EventColumns::default();
+                continue;
+            }
+            let at = (batch, partitions.name(month));
+            report.add(parts.write_part(table, at, columns.rows(), |part| columns.write(part))?);
             columns.clear();
         }
+        parts.end(batch)?;
         Ok(report)
     }
 }
@@ -209,11 +226,6 @@ impl EventColumns {
         }
         self.append_verdicts(chunk.gather(&chunk.verdict, events));
         Ok(())
-    }
-
-    /// Decides what could wait for the end of a chunk.
-    fn settle(&mut self) {
-        self.data.settle();
     }
 
     /// `Err`: the event whose subject is not UTF-8.

@@ -6,13 +6,14 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 use parquet::errors::{ParquetError, Result as ParquetResult};
 
 use crate::error::ArchiveError;
 use crate::part::Part;
+use crate::parts::Parts;
 use crate::store::{Sink, Store};
 use crate::table::Table;
 
@@ -94,20 +95,6 @@ impl Files {
         Ok(NewFile { sink, path, bytes: 0, failure: None })
     }
 
-    /// Writes one part of a table: `DIR/table/partition/part-NNNNN.parquet`.
-    pub(crate) fn write_part(
-        &self,
-        table: &Table,
-        at: PartName<'_>,
-        rows: usize,
-        columns: impl FnOnce(&mut Part<'_>) -> ParquetResult<()>,
-    ) -> Result<TableReport, ArchiveError> {
-        let mut file = self.create(&at.path(table))?;
-        let written = write_columns(&mut file, table, rows, columns);
-        written.map_err(|e| file.blame(e))?;
-        self.add(file, rows)
-    }
-
     /// Writes a part that [`encode_part`] has made.
     pub(crate) fn write_encoded(
         &self,
@@ -135,6 +122,32 @@ impl Files {
             self.store.sync_folder(folder).map_err(|e| ArchiveError::io(folder, e))?;
         }
         Ok(())
+    }
+}
+
+impl Parts for Arc<Files> {
+    type Batch = u32;
+
+    /// `DIR/table/partition/part-NNNNN.parquet`
+    fn write_part(
+        &self,
+        table: &Table,
+        (&batch, partition): (&u32, &str),
+        rows: usize,
+        columns: impl FnOnce(&mut Part<'_>) -> ParquetResult<()>,
+    ) -> Result<TableReport, ArchiveError> {
+        let mut file = self.create(&PartName { partition, batch }.path(table))?;
+        let written = write_columns(&mut file, table, rows, columns);
+        written.map_err(|e| file.blame(e))?;
+        self.add(file, rows)
+    }
+
+    fn end(&self, _batch: &u32) -> Result<(), ArchiveError> {
+        Ok(())
+    }
+
+    fn failed(&self, error: ArchiveError) -> ArchiveError {
+        error
     }
 }
 
@@ -208,7 +221,7 @@ pub(crate) struct Encoded {
     rows: usize,
 }
 
-/// Makes what [`Files::write_part`] writes.
+/// Makes a part in memory.
 pub(crate) fn encode_part(
     table: &Table,
     rows: usize,
@@ -220,7 +233,7 @@ pub(crate) fn encode_part(
     Ok(Encoded { bytes, rows })
 }
 
-fn write_columns(
+pub(crate) fn write_columns(
     file: &mut (dyn Write + Send),
     table: &Table,
     rows: usize,

@@ -51,15 +51,7 @@ impl Quarantine {
 
     /// Writes the lines of a chunk of the input named `input`. Each batch's columns have the length of its verdicts.
     pub(crate) fn append(&mut self, input: &str, chunk: &Chunk, outputs: &[ShardOutput]) -> Result<(), ArchiveError> {
-        let mut entries: Vec<Entry<'_>> = chunk.rejected.iter().map(Entry::Rejected).collect();
-        for (batch, output) in chunk.batches.iter().zip(outputs) {
-            let conflicts = output.verdicts.iter().enumerate().filter(|(_, verdict)| **verdict == Verdict::Conflict);
-            entries.extend(conflicts.map(|(i, _)| Entry::Conflict(batch, i)));
-        }
-        entries.sort_by_key(Entry::log_order);
-        for entry in &entries {
-            self.write_line(&line(input, chunk, entry)).map_err(|e| self.blame(e))?;
-        }
+        self.lines += write_lines(&mut self.file, input, chunk, outputs).map_err(|e| self.blame(e))?;
         Ok(())
     }
 
@@ -71,16 +63,28 @@ impl Quarantine {
         Ok(TableReport { files: 1, rows: lines, bytes: file.close()? })
     }
 
-    fn write_line(&mut self, line: &Line) -> io::Result<()> {
-        self.file.write_all(line.text.as_bytes())?;
-        self.file.write_all(b"}\n")?;
-        self.lines += 1;
-        Ok(())
-    }
-
     fn blame(&self, error: io::Error) -> ArchiveError {
         ArchiveError::io(self.file.get_ref().path(), error)
     }
+}
+
+/// Appends the lines of a chunk; how many.
+pub(crate) fn push_lines(out: &mut Vec<u8>, input: &str, chunk: &Chunk, outputs: &[ShardOutput]) -> u64 {
+    write_lines(out, input, chunk, outputs).expect("memory takes all that is written")
+}
+
+fn write_lines(out: &mut impl Write, input: &str, chunk: &Chunk, outputs: &[ShardOutput]) -> io::Result<u64> {
+    let mut entries: Vec<Entry<'_>> = chunk.rejected.iter().map(Entry::Rejected).collect();
+    for (batch, output) in chunk.batches.iter().zip(outputs) {
+        let conflicts = output.verdicts.iter().enumerate().filter(|(_, verdict)| **verdict == Verdict::Conflict);
+        entries.extend(conflicts.map(|(i, _)| Entry::Conflict(batch, i)));
+    }
+    entries.sort_by_key(Entry::log_order);
+    for entry in &entries {
+        out.write_all(line(input, chunk, entry).text.as_bytes())?;
+        out.write_all(b"}\n")?;
+    }
+    Ok(u64::try_from(entries.len()).unwrap_or(u64::MAX))
 }
 
 /// A JSON object without its closing brace; its members keep their order, whatever the JSON library does with maps.

@@ -4,34 +4,39 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use weir_model::number::Amount;
-use weir_model::rated::{OpenedBucket, SettlementRow};
+use weir_model::rated::{OpenedBucket, Openings, SettlementRow};
 
 use crate::buckets::{Bucket, BucketTexts, Directory};
-use crate::catalog::Widening;
+use crate::catalog::{Charges, Widening};
 use crate::columns::{Decimals, Hashes, Meaning, Names, write_deltas, write_instants, write_searched};
 use crate::dictionary::{NO_KEY, NumberDictionary, at, push_text};
 use crate::error::ArchiveError;
-use crate::files::{Files, PartName, TableReport};
+use crate::files::TableReport;
 use crate::order::Ordered;
 use crate::part::{Part, Presence};
 use crate::partitions::{PartitionId, of_partition};
+use crate::parts::Parts;
 use crate::table::Table;
 
 /// What the table of rated rows is told, in log order.
-pub(crate) enum RatedTask {
+pub(crate) enum RatedTask<B> {
     /// The next chunk.
     Append(Arc<Ordered>),
     /// A bucket that a close opened: the next of its shard.
     Open(u16, OpenedBucket),
+    /// Buckets of a shard that are there without a chunk that is kept.
+    Tell(u16, Openings),
     /// What a close adds to a bucket: a part's share of what rating it by itself missed, or what rolled over.
     Settle(SettlementRow),
     /// Ends a batch.
-    Write(u32),
+    Write(B),
+    /// The catalog that holds from here on, and the table under it; no batch is begun.
+    Catalog(Charges, Table),
 }
 
 /// The rated rows of the current batch.
-pub(crate) struct RatedBuffer {
-    files: Arc<Files>,
+pub(crate) struct RatedBuffer<P> {
+    parts: P,
     table: Table,
     directory: Directory,
     /// By the date on which the period begins.
@@ -52,15 +57,24 @@ struct Usage {
     bucket: Bucket,
 }
 
-impl RatedBuffer {
-    pub(crate) fn new(files: Arc<Files>, table: Table, directory: Directory) -> RatedBuffer {
-        RatedBuffer { files, table, directory, periods: Vec::new(), usages: Vec::new(), shards: Vec::new() }
+impl<P: Parts> RatedBuffer<P> {
+    pub(crate) fn new(parts: P, table: Table, directory: Directory) -> RatedBuffer<P> {
+        RatedBuffer { parts, table, directory, periods: Vec::new(), usages: Vec::new(), shards: Vec::new() }
     }
 
     /// Does what it is told until nothing comes; `done` sees each chunk that is not needed any more.
     pub(crate) fn work(
         mut self,
-        tasks: Receiver<RatedTask>,
+        tasks: Receiver<RatedTask<P::Batch>>,
+        done: impl Fn(Arc<Ordered>),
+    ) -> Result<TableReport, ArchiveError> {
+        let worked = self.try_work(tasks, done);
+        worked.map_err(|error| self.parts.failed(error))
+    }
+
+    fn try_work(
+        &mut self,
+        tasks: Receiver<RatedTask<P::Batch>>,
         done: impl Fn(Arc<Ordered>),
     ) -> Result<TableReport, ArchiveError> {
         let closing = |what| ArchiveError::Closing { what };
@@ -74,11 +88,18 @@ impl RatedBuffer {
                 RatedTask::Open(shard, bucket) => {
                     self.directory.open(usize::from(shard), &bucket).map_err(closing)?;
                 }
+                RatedTask::Tell(shard, opened) => {
+                    self.directory.open_all(usize::from(shard), &opened).map_err(closing)?;
+                }
                 RatedTask::Settle(SettlementRow { bucket, amount, .. }) => {
                     let bucket = self.directory.bucket(&bucket).map_err(closing)?;
                     of_partition(&mut self.periods, bucket.partition).settle(bucket, amount, &self.directory.texts);
                 }
-                RatedTask::Write(batch) => report.add(self.write(batch)?),
+                RatedTask::Write(batch) => report.add(self.write(&batch)?),
+                RatedTask::Catalog(charges, table) => {
+                    self.directory.change_catalog(charges).map_err(closing)?;
+                    self.table = table;
+                }
             }
         }
         Ok(report)
@@ -129,16 +150,21 @@ impl RatedBuffer {
         Ok(())
     }
 
-    /// Writes the batch, one part for each period start with rows.
-    fn write(&mut self, batch: u32) -> Result<TableReport, ArchiveError> {
-        let RatedBuffer { files, table, directory, periods, .. } = self;
+    /// Writes the batch, one part for each period start with rows. Those without any give their memory back.
+    fn write(&mut self, batch: &P::Batch) -> Result<TableReport, ArchiveError> {
+        let RatedBuffer { parts, table, directory, periods, .. } = self;
         let texts = &directory.texts;
         let mut report = TableReport::default();
-        for (period, columns) in (0 as PartitionId..).zip(periods).filter(|(_, columns)| columns.rows() > 0) {
-            let part = PartName { partition: texts.partitions.name(period), batch };
-            report.add(files.write_part(table, part, columns.rows(), |part| columns.write(part, texts))?);
+        for (period, columns) in (0 as PartitionId..).zip(periods) {
+            if columns.rows() == 0 {
+                *columns = RatedColumns::default();
+                continue;
+            }
+            let at = (batch, texts.partitions.name(period));
+            report.add(parts.write_part(table, at, columns.rows(), |part| columns.write(part, texts))?);
             columns.clear();
         }
+        parts.end(batch)?;
         Ok(report)
     }
 }

@@ -2,11 +2,12 @@
 
 use arrow_schema::{Schema, SchemaRef};
 use parquet::arrow::{ARROW_SCHEMA_META_KEY, ArrowSchemaConverter, encode_arrow_schema};
-use parquet::errors::Result;
 use parquet::file::metadata::KeyValue;
 use parquet::schema::types::SchemaDescPtr;
 use weir_model::catalog::Catalog;
 use weir_model::schema;
+
+use crate::error::ArchiveError;
 
 /// One table of the archive.
 pub(crate) struct Table {
@@ -16,20 +17,21 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    pub(crate) fn events(catalog: &Catalog) -> Result<Table> {
+    pub(crate) fn events(catalog: &Catalog) -> Result<Table, ArchiveError> {
         Table::new(schema::EVENTS, schema::events(), catalog)
     }
 
-    pub(crate) fn rated(catalog: &Catalog) -> Result<Table> {
+    pub(crate) fn rated(catalog: &Catalog) -> Result<Table, ArchiveError> {
         Table::new(schema::RATED, schema::rated(), catalog)
     }
 
-    pub(crate) fn totals(catalog: &Catalog) -> Result<Table> {
+    pub(crate) fn totals(catalog: &Catalog) -> Result<Table, ArchiveError> {
         Table::new(schema::TOTALS, schema::totals(), catalog)
     }
 
-    fn new(name: &'static str, schema: SchemaRef, catalog: &Catalog) -> Result<Table> {
-        let columns = ArrowSchemaConverter::new().convert(&schema)?.into();
+    fn new(name: &'static str, schema: SchemaRef, catalog: &Catalog) -> Result<Table, ArchiveError> {
+        let columns = ArrowSchemaConverter::new().convert(&schema);
+        let columns = columns.map_err(|source| ArchiveError::Encode { path: name.into(), source })?.into();
         Ok(Table { name, columns, metadata: file_metadata(name, &schema, catalog) })
     }
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use weir_model::catalog::Catalog;
 use weir_model::rated::{BucketTotal, CustomerPeriod};
-use weir_model::schema;
 
 use crate::buckets::{BucketTexts, BucketTime};
 use crate::catalog::Charges;
@@ -35,8 +34,7 @@ pub struct EncodedTotals {
 impl Totals {
     /// None yet. The catalog is the archive's.
     pub fn new(catalog: Arc<Catalog>) -> Result<Totals, ArchiveError> {
-        let encode = |source| ArchiveError::Encode { path: schema::TOTALS.into(), source };
-        let table = Table::totals(&catalog).map_err(encode)?;
+        let table = Table::totals(&catalog)?;
         Ok(Totals { texts: BucketTexts::new(Charges::new(catalog)), table, periods: Vec::new() })
     }
 

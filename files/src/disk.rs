@@ -69,6 +69,11 @@ impl Files for Disk {
         named("rename", &path, fs::rename(&path, self.path(to)))
     }
 
+    fn rename_new(&self, from: &str, to: &str) -> Result<(), FileError> {
+        let path = self.path(from);
+        named("rename", &path, rename_new(&path, &self.path(to)))
+    }
+
     fn remove(&self, path: &str) -> Result<(), FileError> {
         let path = self.path(path);
         named("remove", &path, fs::remove_file(&path))
@@ -130,6 +135,33 @@ fn write_all(file: &mut File, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What the system cannot do at once becomes two steps, after the first of which the file has both names.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match rename_if_free(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            fs::hard_link(from, to)?;
+            fs::remove_file(from)
+        }
+        result => result,
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn rename_if_free(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Of a file system that does not know the flag.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(io::ErrorKind::Unsupported.into()),
+        result => Ok(result?),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn rename_if_free(_from: &Path, _to: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(unix)]

@@ -31,6 +31,9 @@ pub trait Files: fmt::Debug + Send + Sync {
     /// Gives a file another name at once, in place of the file that had it.
     fn rename(&self, from: &str, to: &str) -> Result<(), FileError>;
 
+    /// Gives a file another name at once; an error if the name is taken.
+    fn rename_new(&self, from: &str, to: &str) -> Result<(), FileError>;
+
     /// Removes a file.
     fn remove(&self, path: &str) -> Result<(), FileError>;
 

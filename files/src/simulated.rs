@@ -224,6 +224,10 @@ impl Files for Simulated {
         self.change("rename", from, |tree| tree.rename(from, to))
     }
 
+    fn rename_new(&self, from: &str, to: &str) -> Result<(), FileError> {
+        self.change("rename", from, |tree| tree.rename_new(from, to))
+    }
+
     fn remove(&self, path: &str) -> Result<(), FileError> {
         self.change("remove", path, |tree| tree.remove(path))
     }

@@ -15,6 +15,7 @@ enum Step {
     Reserve(usize, u64),
     MakeFolder(&'static str),
     Rename(&'static str, &'static str),
+    RenameNew(&'static str, &'static str),
     Remove(&'static str),
     SyncFolder(&'static str),
     Read(&'static str, u64, usize),
@@ -30,6 +31,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (any::<usize>(), 1_u64..1000).prop_map(|(file, bytes)| Step::Reserve(file, bytes)),
         2 => path().prop_map(Step::MakeFolder),
         3 => (path(), path()).prop_map(|(from, to)| Step::Rename(from, to)),
+        3 => (path(), path()).prop_map(|(from, to)| Step::RenameNew(from, to)),
         2 => path().prop_map(Step::Remove),
         1 => prop::sample::select(vec!["", "f", "nowhere", "a"]).prop_map(Step::SyncFolder),
         3 => (path(), 0_u64..40, 0_usize..40).prop_map(|(path, position, len)| Step::Read(path, position, len)),
@@ -52,6 +54,7 @@ fn take(files: &dyn Files, open: &mut Open, step: &Step) -> Result<Vec<u8>, Erro
         Step::Reserve(file, bytes) => index(*file, open).map_or(Ok(()), |at| open[at].preallocate(*bytes)).map(nothing),
         Step::MakeFolder(path) => files.make_folder(path).map(nothing),
         Step::Rename(from, to) => files.rename(from, to).map(nothing),
+        Step::RenameNew(from, to) => files.rename_new(from, to).map(nothing),
         Step::Remove(path) => files.remove(path).map(nothing),
         Step::SyncFolder(path) => files.sync_folder(path).map(nothing),
         Step::Read(path, position, len) => read(files, path, *position, *len),
@@ -72,7 +75,7 @@ fn read(files: &dyn Files, path: &str, position: u64, len: usize) -> Result<Vec<
 fn is_confused(files: &Simulated, step: &Step) -> bool {
     let is_folder = |path: &str| files.list(path).is_ok();
     match step {
-        Step::Rename(from, to) => is_folder(from) || is_folder(to),
+        Step::Rename(from, to) | Step::RenameNew(from, to) => is_folder(from) || is_folder(to),
         Step::Remove(path) | Step::Read(path, ..) => is_folder(path),
         Step::SyncFolder(path) => files.open(path).is_ok(),
         _ => false,

@@ -17,7 +17,6 @@ use weir_model::rated::{BucketNumbers, OpenedBucket, OpenedCombo, OpenedStretch,
 use weir_model::time::Instant;
 use weir_model::verdict::{Verdict, VerdictCounts};
 
-use crate::at;
 use crate::buckets::{BucketKey, Buckets};
 use crate::close::Allowances;
 use crate::combos::{Combo, Combos};
@@ -29,6 +28,7 @@ use crate::plan::RatingPlan;
 use crate::prefetch::AHEAD;
 use crate::series::SeriesTable;
 use crate::subjects::{NONE, Subjects};
+use crate::{at, next_index};
 
 /// Whether [`Shard::apply`] keeps the rated rows for somebody, or only counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -261,6 +261,15 @@ impl Shard {
             opened.combos.push((combo, OpenedCombo { group, cell }));
         }
         opened.buckets.push(BucketNumbers { stretch, charge, combo });
+    }
+
+    /// Names all buckets, by number, for somebody who has heard of none; outputs go on from there. After a restore, for
+    /// example, for what keeps the names of buckets outside of the shard.
+    pub fn tell_all(&mut self, opened: &mut Openings) {
+        self.told = Told::default();
+        for number in 0..next_index(self.buckets.len()) {
+            self.tell(self.buckets.get(number).key(), opened);
+        }
     }
 
     /// What a bucket's key stands for, in words.

@@ -2,6 +2,8 @@
 
 mod disk;
 mod files;
+mod log;
+mod outbox;
 mod speed;
 mod support;
 mod tables;

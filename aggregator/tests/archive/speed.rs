@@ -1,17 +1,21 @@
-//! How fast the archive encodes: a few chunks in a test, `WEIR_ARCHIVE_EVENTS` events in release mode when asked.
+//! How fast archive and outbox encode: a few chunks in a test, `WEIR_ARCHIVE_EVENTS` events in release mode when asked.
 //! `WEIR_ARCHIVE_EVENTS=8000000 cargo test --release -p weir-aggregator --test archive -- speed --nocapture`
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant as Clock};
 
-use weir_aggregator::{Archive, ArchiveSettings};
-use weir_model::catalog::ChargeIdx;
+use weir_aggregator::{Archive, ArchiveSettings, LogMark, Outbox};
+use weir_files::Disk;
+use weir_model::catalog::{Catalog, ChargeIdx};
 use weir_model::event::Chunk;
 use weir_model::hash::{Fingerprint, HashKey};
 use weir_model::price::CellIdx;
 use weir_model::rated::ShardOutput;
+use weir_model::time::Instant;
 use weir_model::verdict::Verdict;
 
+use crate::log::OWNER;
 use crate::support::*;
 
 const SHARDS: usize = 16;
@@ -50,37 +54,76 @@ impl Meter {
     }
 }
 
-#[test]
-fn speed() {
+/// Chunks, and whether somebody asked for the figure.
+fn chunks() -> (u64, bool) {
     let asked = std::env::var("WEIR_ARCHIVE_EVENTS").ok().map(|text| text.parse::<u64>().unwrap());
-    let chunks = asked.unwrap_or(3 * CHUNK_EVENTS) / CHUNK_EVENTS;
+    (asked.unwrap_or(3 * CHUNK_EVENTS) / CHUNK_EVENTS, asked.is_some())
+}
+
+fn twenty_charges() -> Arc<Catalog> {
     let mut catalog = (*catalog()).clone();
     let mut charge = catalog.charges[usize::try_from(TOKENS.0).unwrap()].clone();
     charge.group_by.truncate(1);
     let named = |i| weir_model::catalog::Charge { name: format!("charge-{i}"), ..charge.clone() };
     catalog.charges = (0..CHARGES).map(named).collect();
+    catalog.into()
+}
 
-    let dir = tempfile::tempdir().unwrap();
-    let inputs = vec!["usage.ndjson".to_owned()];
-    let mut archive = Archive::create(dir.path(), catalog.into(), ArchiveSettings::default(), inputs).unwrap();
+/// Hands out chunks, and says how much processor time all but making them took.
+fn measure(what: &str, write: impl FnOnce(&mut dyn Iterator<Item = (Arc<Chunk>, Vec<ShardOutput>)>)) {
+    let (chunks, asked) = chunks();
     let mut opened = vec![std::collections::HashMap::<(u64, u64), u32>::new(); SHARDS];
     let meter = Meter(Clock::now());
     let (begun, mut making) = (meter.process(), Duration::ZERO);
-    for sequence in 0..chunks {
+    let mut make = (0..chunks).map(|sequence| {
         let made = meter.thread();
         let (chunk, out) = chunk(sequence, &mut opened);
         making += meter.thread().saturating_sub(made);
-        archive.append(chunk.into(), out).unwrap();
-        drop(archive.take_used());
-    }
-    let report = archive.finish().unwrap();
+        (Arc::new(chunk), out)
+    });
+    write(&mut make);
     let spent = meter.process().saturating_sub(begun).saturating_sub(making);
-    assert_eq!([report.events.rows, report.rated.rows], [chunks * CHUNK_EVENTS; 2]);
-    if asked.is_some() {
-        let per_second = u128::from(report.events.rows) * 1_000_000 / spent.as_micros().max(1);
-        let bytes = report.sum().bytes / report.events.rows;
-        writeln!(std::io::stderr(), "{per_second} events per core-second, {bytes} bytes/event, {report:?}").unwrap();
+    if asked {
+        let per_second = u128::from(chunks * CHUNK_EVENTS) * 1_000_000 / spent.as_micros().max(1);
+        let wall = meter.0.elapsed();
+        let mut out = std::io::stderr();
+        writeln!(out, "{what}: {per_second} events per core-second, {spent:?} of {wall:?}").unwrap();
     }
+}
+
+#[test]
+fn speed() {
+    let dir = tempfile::tempdir().unwrap();
+    measure("archive", |chunks| {
+        let inputs = vec!["usage.ndjson".to_owned()];
+        let mut archive = Archive::create(dir.path(), twenty_charges(), ArchiveSettings::default(), inputs).unwrap();
+        for (chunk, out) in chunks {
+            archive.append(chunk, out).unwrap();
+            drop(archive.take_used());
+        }
+        let report = archive.finish().unwrap();
+        assert_eq!([report.events.rows, report.rated.rows], [self::chunks().0 * CHUNK_EVENTS; 2]);
+    });
+}
+
+#[test]
+fn outbox_speed() {
+    let dir = tempfile::tempdir().unwrap();
+    measure("outbox", |chunks| {
+        let files = Arc::new(Disk::new(dir.path()));
+        let mut outbox = Outbox::open(files, OWNER, twenty_charges(), |_| ()).unwrap();
+        let mut offset = 0;
+        for (chunk, out) in chunks {
+            offset += CHUNK_EVENTS;
+            outbox.append(LogMark { offset, logged_at: Instant::from_micros(AUGUST) }, chunk, out).unwrap();
+            if outbox.batch_size().events >= ArchiveSettings::default().rows_per_batch {
+                outbox.cut(offset).unwrap();
+            }
+            drop(outbox.take_used());
+        }
+        outbox.cut(offset).unwrap();
+        assert_eq!(outbox.finish().unwrap(), self::chunks().0 * CHUNK_EVENTS);
+    });
 }
 
 fn chunk(sequence: u64, opened: &mut [std::collections::HashMap<(u64, u64), u32>]) -> (Chunk, Vec<ShardOutput>) {

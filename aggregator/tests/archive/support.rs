@@ -223,8 +223,13 @@ fn subject_number(subject: &str) -> u32 {
 
 /// Opens a bucket, whose stretch and combination are named for it alone.
 pub fn open(output: &mut ShardOutput, bucket: OpenedBucket) {
+    open_as(output, output.opened.buckets.len(), bucket);
+}
+
+/// Opens a bucket by its number in the shard.
+pub fn open_as(output: &mut ShardOutput, number: usize, bucket: OpenedBucket) {
     let OpenedBucket { customer, charge, group, cell, period, start } = bucket;
-    let number = u32::try_from(output.opened.buckets.len()).unwrap();
+    let number = u32::try_from(number).unwrap();
     output.opened.stretches.push((number, OpenedStretch { customer, period, start }));
     output.opened.combos.push((number, OpenedCombo { group, cell }));
     output.opened.buckets.push(BucketNumbers { stretch: number, charge, combo: number });

@@ -151,6 +151,12 @@ impl Tree {
         Ok(())
     }
 
+    pub(super) fn rename_new(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.file(from)?;
+        self.free_name(to)?;
+        self.rename(from, to)
+    }
+
     pub(super) fn remove(&mut self, path: &str) -> io::Result<()> {
         self.file(path)?;
         self.change(Step::Unlink { path: path.to_owned() });
