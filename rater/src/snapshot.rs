@@ -1,6 +1,6 @@
 //! A shard's whole state as bytes and back (design.md 4.7).
 //!
-//! Format 3, little endian: magic, version, catalog hash, shard number and count, then identities by generation, names, customers,
+//! Format 4, little endian: magic, version, catalog hash, shard number and count, then identities by generation, names, customers,
 //! stretches, subjects, combos, buckets, states, series, allowances, counters, seals; each list led by its length; at the end an XXH3-64 of all
 //! before. A reader refuses what it does not know, whole. Caches (scratch, memo, a subject's latest stretch) are not state.
 
@@ -26,7 +26,7 @@ use crate::subjects::{Customer, NONE, Stretch, Subjects};
 use codec::{Reader, Writer};
 
 /// Version of the format.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 
 /// Why bytes are no snapshot for this shard.
 #[derive(Debug, thiserror::Error)]
@@ -252,6 +252,7 @@ fn read_subjects(from: &mut Reader<'_>, plan: &RatingPlan, into: &mut Subjects) 
     }
     let subjects = from.list(|from| Ok((RouteHash(from.u128()?), from.u32()?)))?;
     subjects.into_iter().for_each(|(hash, customer)| into.restore(hash, customer));
+    into.find_former(plan);
     Ok(())
 }
 

@@ -77,7 +77,8 @@ fn check_versions(pair: Pair<'_>, key: &str, (before, after): (&Charge, &Charge)
         if version.effective_at.is_none_or(|at| at < pair.not_before) {
             let at = version.effective_at.map_or_else(String::new, |at| format!(" {at}"));
             let reason = format!("has a new version whose effective_at{at} is past");
-            let fix = format!("let it take effect at {} or later; what is past can be rated again apart", pair.not_before);
+            let fix =
+                format!("let it take effect at {} or later; what is past can be rated again apart", pair.not_before);
             refusals.refuse(key.clone(), reason, fix);
         }
     }

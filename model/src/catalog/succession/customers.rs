@@ -83,12 +83,7 @@ fn check_first_plan(pair: Pair<'_>, after: &Customer, refusals: &mut Refusals) {
 }
 
 /// An end to come may be set, moved and taken back.
-fn check_end(
-    pair: Pair<'_>,
-    key: String,
-    (before, after): (Option<Date>, &Customer),
-    refusals: &mut Refusals,
-) {
+fn check_end(pair: Pair<'_>, key: String, (before, after): (Option<Date>, &Customer), refusals: &mut Refusals) {
     if before == after.ends_on {
         return;
     }
@@ -116,7 +111,8 @@ fn check_changes(
     };
     if past(before) != past(after) {
         let reason = "says something else of the past, which is rated already";
-        let fix = format!("keep what takes effect before {}, and change plans at that instant or later", pair.not_before);
+        let fix =
+            format!("keep what takes effect before {}, and change plans at that instant or later", pair.not_before);
         refusals.refuse(key, reason, fix);
     }
 }

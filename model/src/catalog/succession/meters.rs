@@ -52,7 +52,9 @@ fn check_meter(before: &Meter, after: &Meter, refusals: &mut Refusals) {
         let later = after.dimensions.iter().find(|later| later.name == dimension.name);
         match later {
             None => refusals.refuse(key, "is gone, but groups, filters and prices may have looked at it", "keep it"),
-            Some(later) => refusals.same((key, &dimension.slot, &later.slot), REASON, "keep it, and name a new dimension"),
+            Some(later) => {
+                refusals.same((key, &dimension.slot, &later.slot), REASON, "keep it, and name a new dimension")
+            }
         }
     }
 }

@@ -112,14 +112,24 @@ fn position(position: usize) -> u32 {
 impl Numbers {
     /// `None`: something is missing, and has been refused by name.
     pub(super) fn of(previous: &Catalog, next: &Catalog, refusals: &mut Refusals) -> Option<Numbers> {
-        let (meters, gone) =
-            number(&previous.meters, &next.meters, (|meter: &Meter| meter.name.as_str(), |meter: &Meter| meter.name.as_str()));
+        let (meters, gone) = number(
+            &previous.meters,
+            &next.meters,
+            (|meter: &Meter| meter.name.as_str(), |meter: &Meter| meter.name.as_str()),
+        );
         for meter in gone {
             let key = format!("meters.{}", meter.name);
-            refusals.refuse(key, "is gone, but what it has measured is still counted by it", "keep it; no charge need use it");
+            refusals.refuse(
+                key,
+                "is gone, but what it has measured is still counted by it",
+                "keep it; no charge need use it",
+            );
         }
-        let (event_types, _) =
-            number(&previous.event_types, &next.event_types, (|t: &EventType| t.name.as_str(), |t: &EventType| t.name.as_str()));
+        let (event_types, _) = number(
+            &previous.event_types,
+            &next.event_types,
+            (|t: &EventType| t.name.as_str(), |t: &EventType| t.name.as_str()),
+        );
         let (plans, gone) =
             number(&previous.plans, &next.plans, (|plan| plan_name(previous, plan), |plan| plan_name(next, plan)));
         for plan in &gone {
@@ -129,15 +139,22 @@ impl Numbers {
             };
             refusals.refuse(plan_key(previous, plan), "is gone, but usage is rated by it", fix);
         }
-        let (charges, gone_charges) =
-            number(&previous.charges, &next.charges, (|charge| charge_name(previous, charge), |charge| charge_name(next, charge)));
+        let (charges, gone_charges) = number(
+            &previous.charges,
+            &next.charges,
+            (|charge| charge_name(previous, charge), |charge| charge_name(next, charge)),
+        );
         let of_kept_plan = |charge: &&Charge| {
             let plan = previous.plans.get(charge.plan.at());
             !plan.is_some_and(|plan| gone.iter().any(|gone| plan_name(previous, gone) == plan_name(previous, plan)))
         };
         for charge in gone_charges.into_iter().filter(of_kept_plan) {
             let reason = "is gone, but has usage in open periods";
-            refusals.refuse(charge_key(previous, charge), reason, "keep it, and let customers change to a plan without it");
+            refusals.refuse(
+                charge_key(previous, charge),
+                reason,
+                "keep it, and let customers change to a plan without it",
+            );
         }
         let (accounts, gone) =
             number(&previous.accounts, &next.accounts, (|a: &Account| a.name.as_str(), |a: &Account| a.name.as_str()));
@@ -254,7 +271,8 @@ impl Numbers {
                 before.map_or_else(Default::default, |before| (before.values.clone(), before.texts.clone()));
             let mut meters: Vec<MeterIdx> = meters.into_iter().map(|meter| self.meter_idx(meter)).collect();
             meters.sort_unstable();
-            let (values, texts) = (joined(values_before, values, &slots.values), joined(texts_before, texts, &slots.texts));
+            let (values, texts) =
+                (joined(values_before, values, &slots.values), joined(texts_before, texts, &slots.texts));
             EventType { name, values, texts, meters }
         });
         sorted(renumbered, &self.event_types)
@@ -364,7 +382,8 @@ impl Numbers {
     }
 
     fn customer(&self, customer: Customer) -> Customer {
-        let Customer { id, name, address, tax_id, locale, account, plan, subjects, starts_on, ends_on, changes } = customer;
+        let Customer { id, name, address, tax_id, locale, account, plan, subjects, starts_on, ends_on, changes } =
+            customer;
         let changes = changes.into_iter().map(|change| {
             let PlanChange { effective_at, plan } = change;
             PlanChange { effective_at, plan: self.plan_idx(plan) }
@@ -405,21 +424,26 @@ impl Slots {
     }
 }
 
-/// Prices under other slots, each made once: charges and plans go on sharing them.
+/// Prices under other slots, each made once: charges and plans go on sharing them. By the address and type of the earlier
+/// price, which is kept, so that its address stays its own.
 #[derive(Default)]
-struct Prices(HashMap<(*const Price, TypeIdx), (Arc<Price>, Arc<Price>)>);
+struct Prices(HashMap<(*const Price, TypeIdx), Moved>);
+
+struct Moved {
+    _from: Arc<Price>,
+    to: Arc<Price>,
+}
 
 impl Prices {
     fn renumbered(&mut self, price: Arc<Price>, event_type: TypeIdx, slots: &Slots) -> Arc<Price> {
         if price.slots().into_iter().all(|slot| slots.text(slot) == slot) {
             return price;
         }
-        // The entry keeps the earlier price, so that its address stays its own.
-        let made = self.0.entry((Arc::as_ptr(&price), event_type)).or_insert_with(|| {
-            let renumbered = Arc::new(price.with_slots(&|slot| slots.text(slot)));
-            (price, renumbered)
+        let moved = self.0.entry((Arc::as_ptr(&price), event_type)).or_insert_with(|| {
+            let to = Arc::new(price.with_slots(&|slot| slots.text(slot)));
+            Moved { _from: price, to }
         });
-        Arc::clone(&made.1)
+        Arc::clone(&moved.to)
     }
 }
 
