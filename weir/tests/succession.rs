@@ -57,10 +57,14 @@ impl Log {
             Entry::Event(event) => Some(event),
             Entry::Close(_) => None,
         });
-        let mut closes: Vec<i64> = case.log.iter().filter_map(|entry| match entry {
-            Entry::Event(_) => None,
-            Entry::Close(through) => Some(*through),
-        }).collect();
+        let mut closes: Vec<i64> = case
+            .log
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Event(_) => None,
+                Entry::Close(through) => Some(*through),
+            })
+            .collect();
         closes.sort_unstable();
         let last = closes.pop().unwrap();
         let mut timed: Vec<(i64, &Event)> = events
@@ -79,7 +83,8 @@ impl Log {
                 if number <= cut {
                     log.not_before = log.not_before.max(through);
                 }
-                log.stages.push(Stage { lines: std::mem::take(&mut lines), through: Some(Instant::from_micros(through)) });
+                log.stages
+                    .push(Stage { lines: std::mem::take(&mut lines), through: Some(Instant::from_micros(through)) });
             }
             if number == cut {
                 (log.stage, log.line) = (log.stages.len(), lines.len());
@@ -188,7 +193,6 @@ impl Writer<'_> {
         self.random.pick(&names).cloned()
     }
 
-    /// Of a price that stands in place or has a name.
     fn add_version(&mut self) -> &'static str {
         let day = self.day();
         let plans = self.plans();
@@ -198,16 +202,7 @@ impl Writer<'_> {
         let Some(charges) = charges.and_then(Value::as_array_mut) else { return "nothing" };
         let len = charges.len().max(1);
         let Some(charge) = charges.get_mut(number % len).and_then(Value::as_table_mut) else { return "nothing" };
-        let name = match &charge["price"] {
-            Value::String(name) => name.clone(),
-            price => {
-                let price = price.clone();
-                charge.insert("price".into(), "given a name".into());
-                let prices = self.text.entry("prices").or_insert_with(|| Table::new().into());
-                prices.as_table_mut().unwrap().insert("given a name".into(), price);
-                "given a name".to_owned()
-            }
-        };
+        let name = charge["price"].as_str().unwrap().to_owned();
         let split = self.random.chance(50);
         let price = self.text["prices"].as_table_mut().unwrap()[&name].as_table_mut().unwrap();
         let mut version = price.clone();
@@ -221,6 +216,22 @@ impl Writer<'_> {
         versions.as_array_mut().unwrap().push(version.into());
         if split { "a split version" } else { "a version" }
     }
+}
+
+/// The same catalog with a name for every price of a plan, so that any may have versions.
+fn name_prices(mut text: Table) -> Table {
+    let mut named = Table::new();
+    for (plan, rules) in text["plans"].as_table_mut().unwrap().iter_mut() {
+        let charges = rules.get_mut("charges").and_then(Value::as_array_mut).into_iter().flatten();
+        for charge in charges.filter_map(Value::as_table_mut) {
+            let name = format!("{} of {plan}", charge["name"].as_str().unwrap());
+            if charge["price"].is_table() {
+                named.insert(name.clone(), std::mem::replace(&mut charge["price"], name.into()));
+            }
+        }
+    }
+    text.entry("prices").or_insert_with(|| Table::new().into()).as_table_mut().unwrap().extend(named);
+    text
 }
 
 /// Raises what a price asks for.
@@ -243,7 +254,11 @@ fn difference(seen: &Seen, expected: &Seen) -> Option<String> {
     let keys = seen.buckets.keys().chain(expected.buckets.keys());
     let differs = keys.into_iter().find(|key| seen.buckets.get(key) != expected.buckets.get(key));
     if let Some(key) = differs {
-        return Some(format!("bucket {key:?}: {:#?}, expected {:#?}", seen.buckets.get(key), expected.buckets.get(key)));
+        return Some(format!(
+            "bucket {key:?}: {:#?}, expected {:#?}",
+            seen.buckets.get(key),
+            expected.buckets.get(key)
+        ));
     }
     let documents = seen.documents.iter().flatten().zip(expected.documents.iter().flatten());
     let document = documents.into_iter().find(|(seen, expected)| seen != expected);
@@ -260,8 +275,10 @@ fn a_later_catalog_might_have_been_there_from_the_start() {
         let size = Size { events: 150, charges: 1 + random.below(5), customers: 1 + random.below(4) };
         let case = cases::generate(seed, size).unwrap();
         let log = Log::of(&case, &mut random);
-        let before = compare::load(&case.catalog_toml).unwrap();
-        let mut writer = Writer { random: &mut random, text: case.catalog_toml.parse().unwrap(), log: &log };
+        let text = name_prices(case.catalog_toml.parse().unwrap());
+        let catalog_toml = toml::to_string(&text).unwrap();
+        let before = compare::load(&catalog_toml).unwrap();
+        let mut writer = Writer { random: &mut random, text, log: &log };
         let mut kinds = vec![writer.change()];
         if writer.random.chance(30) {
             kinds.push(writer.change());
@@ -284,16 +301,18 @@ fn a_later_catalog_might_have_been_there_from_the_start() {
         let way = Way {
             shards: [1, 2, 3, 16][random.below(4)],
             chunk: 1 + random.below(50),
-            restore_before: None,
+            restore_before: Some(random.below(3)),
         };
         let later = [Succession { stage: log.stage, line: log.line, catalog: Arc::clone(&after) }];
         let expected = in_process::rate(&after, &log.stages, &way);
-        let seen = catch_unwind(AssertUnwindSafe(|| {
-            in_process::rate_succeeding((&before, &later), &log.stages, &way)
-        }));
-        let seen = seen.unwrap_or_else(|_| panic!("seed {seed}, {kinds:?}\n{}\n{text}", case.catalog_toml));
+        let seen = catch_unwind(AssertUnwindSafe(|| in_process::rate_succeeding((&before, &later), &log.stages, &way)));
+        let seen = seen.unwrap_or_else(|_| panic!("seed {seed}, {kinds:?}\n{}\n{text}", catalog_toml));
         if let Some(found) = difference(&seen, &expected) {
-            panic!("seed {seed}, {kinds:?}, {way:?}, not before {}\n{}\n{text}\n{found}", Instant::from_micros(log.not_before), case.catalog_toml);
+            panic!(
+                "seed {seed}, {kinds:?}, {way:?}, not before {}\n{}\n{text}\n{found}",
+                Instant::from_micros(log.not_before),
+                catalog_toml
+            );
         }
         for kind in kinds {
             *tried.entry(kind).or_insert(0_u32) += 1;
