@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use weir_model::catalog::ChargeIdx;
+use weir_model::catalog::{ChargeIdx, CustomerIdx};
 use weir_model::number::{Money, Overflow};
 use weir_model::rated::{CustomerPeriod, Segment};
 use weir_model::time::Instant;
@@ -27,11 +27,14 @@ pub(crate) struct PeriodKey {
     end: Instant,
     customer: String,
     start: Instant,
+    /// Tells a customer from a subject of its id that nobody claimed before.
+    declared: Option<CustomerIdx>,
 }
 
 impl PeriodKey {
     pub fn of(period: &CustomerPeriod) -> PeriodKey {
-        PeriodKey { end: period.period.end, customer: period.customer.clone(), start: period.period.start }
+        let (start, end) = (period.period.start, period.period.end);
+        PeriodKey { end, customer: period.customer.clone(), start, declared: period.declared }
     }
 }
 

@@ -18,7 +18,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use weir_model::catalog::{Catalog, LatePolicy};
+use weir_model::catalog::{Catalog, CustomerIdx, LatePolicy};
 use weir_model::number::{Amount, Money};
 use weir_model::rated::{CustomerPeriod, Seal, Segment};
 use weir_model::time::Instant;
@@ -52,6 +52,12 @@ impl<'c> Biller<'c> {
         }
     }
 
+    /// Goes on under a catalog that follows this one ([`succeed`](weir_model::catalog::succeed)).
+    pub fn under(self, catalog: &Catalog) -> Biller<'_> {
+        let Biller { catalog: _, modified: _, numbering, billed, remembers } = self;
+        Biller { catalog, modified: Arc::new(Modified::of_catalog(catalog)), numbering, billed, remembers }
+    }
+
     /// Begins the next close, which seals periods through `through`: notes bear the date of that instant.
     ///
     /// Panics after a close with [`Remember::Nothing`]: what it billed would be billed again.
@@ -71,7 +77,7 @@ pub struct Closing<'b, 'c> {
     remember: Remember,
     late: BTreeMap<PeriodKey, LateLines>,
     /// The periods of each customer that have lines for its next invoice.
-    waiting: BTreeMap<String, Vec<PeriodKey>>,
+    waiting: BTreeMap<(String, Option<CustomerIdx>), Vec<PeriodKey>>,
 }
 
 /// What is late in one period.
@@ -111,7 +117,7 @@ impl<'c> Closing<'_, 'c> {
         }
         let key = PeriodKey::of(period);
         if lines.iter().any(|(destination, _)| *destination == Destination::NextInvoice) {
-            self.waiting.entry(period.customer.clone()).or_default().push(key.clone());
+            self.waiting.entry((period.customer.clone(), period.declared)).or_default().push(key.clone());
         }
         self.late.insert(key, LateLines { note: context.note(self.through)?, lines });
         Ok(())
@@ -132,7 +138,7 @@ impl<'c> Closing<'_, 'c> {
         if !has_lines(&context)? {
             return Ok(None);
         }
-        let late = self.take_waiting(&period.customer);
+        let late = self.take_waiting(period);
         let number = self.biller.numbering.take();
         if self.remember == Remember::Lines {
             self.biller.billed.enter(&context, number.sequence)?;
@@ -151,9 +157,12 @@ impl<'c> Closing<'_, 'c> {
     }
 
     /// The late lines that wait for a customer's next invoice, by period.
-    fn take_waiting(&mut self, customer: &str) -> Vec<Line> {
+    fn take_waiting(&mut self, period: &CustomerPeriod) -> Vec<Line> {
         let mut taken = Vec::new();
-        for key in self.waiting.remove(customer).unwrap_or_default() {
+        if self.waiting.is_empty() {
+            return taken;
+        }
+        for key in self.waiting.remove(&(period.customer.clone(), period.declared)).unwrap_or_default() {
             let Some(late) = self.late.get_mut(&key) else { continue };
             let (next, note): (Vec<_>, Vec<_>) =
                 late.lines.drain(..).partition(|(destination, _)| *destination == Destination::NextInvoice);

@@ -9,6 +9,7 @@ mod lint;
 mod load;
 mod quantity_text;
 mod report;
+mod succession;
 mod suggest;
 pub(crate) mod toml_reader;
 
@@ -19,6 +20,7 @@ pub use charge::{
 pub use error::{CatalogError, Problem, Severity};
 pub use load::{CatalogFiles, NoFiles, PriceFile, load};
 pub use quantity_text::quantity_text;
+pub use succession::{Refusal, SuccessionError, succeed};
 pub use suggest::suggestion;
 
 use jiff::civil::Date;
@@ -68,7 +70,8 @@ impl TypeIdx {
 pub struct Catalog {
     /// Its name.
     pub name: String,
-    /// Hash of the source texts (the catalog's and its cells files').
+    /// Hash of the source texts (the catalog's and its cells files'), and of the numbers in it if it follows another catalog
+    /// and has others than the texts alone would give (see [`succeed()`]).
     pub hash: u64,
     /// Default currency.
     pub currency: Currency,

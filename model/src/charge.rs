@@ -191,6 +191,15 @@ impl Charge {
             && terms(self.allowance) == terms(earlier.allowance)
     }
 
+    /// Whether events of the charge and of another one of the same name and meter lie in the same series, for customers that
+    /// change from one to the other. Of prices with cells only equal ones number them alike.
+    pub fn shares_series(&self, other: &Charge) -> bool {
+        let has_cells = |charge: &Charge| charge.versions.iter().any(|version| version.price.has_cells());
+        (&self.name, self.meter) == (&other.name, other.meter)
+            && (&self.filter, &self.group_by) == (&other.filter, &other.group_by)
+            && (self.versions == other.versions || (!has_cells(self) && !has_cells(other)))
+    }
+
     /// Whether it has one bucket per period, with or without usage: neither groups nor cells.
     pub fn is_single(&self) -> bool {
         self.group_by.is_empty() && self.versions.iter().all(|version| !version.price.has_cells())

@@ -266,6 +266,16 @@ impl Price {
         slots
     }
 
+    /// The same price, whose dimensions stand in other text slots.
+    #[must_use]
+    pub fn with_slots(&self, renumber: &dyn Fn(u16) -> u16) -> Price {
+        match self {
+            Price::Matrix(matrix) => Price::Matrix(matrix.with_slots(renumber)),
+            Price::Schedule(schedule) => Price::Schedule(schedule.with_slots(renumber)),
+            leaf => leaf.clone(),
+        }
+    }
+
     /// Whether the time of day chooses a cell anywhere in it.
     pub fn has_schedule(&self) -> bool {
         match self {

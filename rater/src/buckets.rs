@@ -179,6 +179,24 @@ impl Buckets {
         Some((bucket, self.extras.get_mut(extra)?))
     }
 
+    /// Gives a bucket a state in place of its quantity.
+    pub fn give_extra(&mut self, number: u32, extra: Extra) {
+        let index = next_index(self.extras.len());
+        self.extras.push(extra);
+        self.get_mut(number).quantity = Quantity::from_scaled(i128::from(index));
+    }
+
+    /// Keeps the states of the buckets that are named, in their order, and no others.
+    pub fn keep_extras(&mut self, numbers: &[u32]) {
+        let mut kept = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            let extra = self.extra(self.get(*number)).cloned();
+            self.get_mut(*number).quantity = Quantity::from_scaled(i128::from(next_index(kept.len())));
+            kept.extend(extra);
+        }
+        self.extras = kept;
+    }
+
     /// Appends the state of the bucket that waits for the next number, as a snapshot kept it.
     pub fn push_extra(&mut self, extra: Extra) {
         self.extras.push(extra);

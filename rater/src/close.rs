@@ -159,10 +159,11 @@ impl<'a> Close<'a> {
     }
 }
 
-type Key<'k> = (Instant, &'k str, Instant);
+/// Where a period stands: the customer's number tells two of one id apart.
+type Key<'k> = (Instant, &'k str, Instant, Option<CustomerIdx>);
 
 fn key_of(total: &CustomerPeriod) -> Key<'_> {
-    (total.period.end, &total.customer, total.period.start)
+    (total.period.end, &total.customer, total.period.start, total.declared)
 }
 
 fn order(a: &CustomerPeriod, b: &CustomerPeriod) -> Ordering {
@@ -171,7 +172,7 @@ fn order(a: &CustomerPeriod, b: &CustomerPeriod) -> Ordering {
 
 /// Customers whose periods cannot be told from one shard's buckets one by one: those that claim several subjects, those of
 /// whose subjects one was met in a shard that is not its home (its events brought a `partitionkey`), and those with
-/// several plans or with charges that share something at the close.
+/// several plans or with charges that share something at the close; and those that had other subjects before.
 fn spread(shards: &[Shard], plan: &RatingPlan) -> BTreeSet<Identity> {
     let customers = (0_u32..).map(CustomerIdx).zip(&plan.catalog().customers);
     let several = customers.filter(|(number, customer)| {
@@ -179,13 +180,22 @@ fn spread(shards: &[Shard], plan: &RatingPlan) -> BTreeSet<Identity> {
         customer.subjects.len() > 1 || segments.len() > 1 || segments.iter().any(|segment| plan.settles(segment.plan))
     });
     let mut spread: BTreeSet<Identity> = several.map(|(number, _)| Identity::Declared(number)).collect();
+    // A customer with one subject may have had others.
+    let mut known_in = vec![0_u16; plan.catalog().customers.len()];
+    for customer in shards.iter().flat_map(|shard| shard.subjects.known_declared()) {
+        if let Some(count) = known_in.get_mut(customer.at()) {
+            *count = count.saturating_add(1);
+        }
+    }
+    let known = (0_u32..).map(CustomerIdx).zip(known_in).filter(|(_, count)| *count > 1);
+    spread.extend(known.map(|(customer, _)| Identity::Declared(customer)));
     let all_undeclared = plan.catalog().default_plan.is_some_and(|default| plan.settles(default));
     for shard in shards {
-        for subject in shard.subjects.subjects.iter() {
-            let Some(customer) = shard.subjects.customers.get(at(subject.customer)) else { continue };
-            let is_guest = shard_of(subject.hash, shard.shards) != usize::from(shard.number);
+        for (number, subject) in shard.subjects.owners() {
+            let Some(customer) = shard.subjects.customers.get(at(number)) else { continue };
+            let is_guest = shard_of(subject, shard.shards) != usize::from(shard.number);
             if is_guest || (all_undeclared && customer.declared.is_none()) {
-                spread.insert(identity(customer, subject.hash));
+                spread.insert(identity(customer, subject));
             }
         }
     }

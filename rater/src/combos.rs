@@ -70,6 +70,11 @@ impl Combos {
         Some(combos)
     }
 
+    /// Forgets what prices have chosen: there may be other prices now.
+    pub fn forget(&mut self) {
+        self.memo.clear();
+    }
+
     /// All combinations by number.
     pub fn entries(&self) -> &[Combo] {
         &self.entries

@@ -114,6 +114,42 @@ impl SeriesTable {
         group.counters.insert(counter.into(), series);
     }
 
+    /// The same series under other keys, which `rename` makes of the old key and the buckets. Series without buckets, which have
+    /// no events, are forgotten.
+    ///
+    /// # Panics
+    /// If two have the same key then: a catalog in which they would go on in one another does not follow.
+    pub fn rename(&mut self, rename: impl Fn(GroupKey, u32) -> GroupKey) {
+        self.groups.retain_mut(|group| {
+            let Some(&bucket) = group.buckets.first() else { return false };
+            group.key = rename(group.key, bucket);
+            true
+        });
+        let groups = std::mem::take(&mut self.groups);
+        *self = SeriesTable::from_groups(groups).expect("series of one customer stay apart");
+    }
+
+    /// Quantity of a part of time, and what it would be without events inside.
+    pub fn quantity(
+        &self,
+        group: u32,
+        aggregation: Aggregation,
+        active: &Period,
+    ) -> Result<(Quantity, Quantity), Overflow> {
+        let counters = self.groups.get(at(group)).into_iter().flat_map(|group| group.counters.values());
+        let (mut quantity, mut opening) = (Quantity::ZERO, Quantity::ZERO);
+        for series in counters {
+            let (more, more_opening) = match aggregation {
+                Aggregation::WeightedSum(weighted) => series.weighted(weighted.values, active)?,
+                Aggregation::Readings(readings) => (series.usage(&readings, active)?, Quantity::ZERO),
+                _ => return Err(Overflow),
+            };
+            quantity = quantity.checked_add(more)?;
+            opening = opening.checked_add(more_opening)?;
+        }
+        Ok((quantity, opening))
+    }
+
     /// Level x time of a bucket that has no events of its own yet.
     pub fn opening(&self, group: u32, values: LevelValues, active: &Period) -> Result<Quantity, Overflow> {
         let series = self.groups.get(at(group)).and_then(|group| group.counters.get(""));

@@ -6,8 +6,10 @@
 
 mod collect;
 mod rate;
+mod replan;
 mod resume;
 
+pub use replan::ReplanError;
 pub use resume::{Known, KnownBucket, KnownSum, KnownSums, ResumeError};
 
 use std::sync::Arc;

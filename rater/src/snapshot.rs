@@ -256,6 +256,7 @@ fn read_subjects(from: &mut Reader<'_>, plan: &RatingPlan, into: &mut Subjects) 
     }
     let subjects = from.list(|from| Ok((RouteHash(from.u128()?), from.u32()?)))?;
     subjects.into_iter().for_each(|(hash, customer)| into.restore(hash, customer));
+    into.find_former(plan);
     Ok(())
 }
 

@@ -108,6 +108,8 @@ pub struct Subjects {
     pub(crate) names: String,
     /// Customers of the catalog, by their position there.
     declared: Vec<u32>,
+    /// Customers to whom no subject leads any more since the catalog changed, each with the hash of one that did.
+    former: Vec<(u32, RouteHash)>,
 }
 
 impl Subjects {
@@ -120,6 +122,7 @@ impl Subjects {
             stretches: Vec::new(),
             names: String::new(),
             declared: vec![NONE; plan.catalog().customers.len()],
+            former: Vec::new(),
         }
     }
 
@@ -142,7 +145,11 @@ impl Subjects {
     pub fn intern<'a>(&mut self, plan: &RatingPlan, hash: RouteHash, text: impl Fn() -> &'a str) -> u32 {
         let is_it = |number: &u32| self.subjects.get(*number).is_some_and(|subject| subject.hash == hash);
         let known = self.index.numbers(high_half(hash)).find(is_it);
-        known.unwrap_or_else(|| self.enter(plan, hash, text()))
+        let Some(number) = known else { return self.enter(plan, hash, text()) };
+        if self.subjects.get(number).is_some_and(|subject| subject.customer == NONE) {
+            self.find_owner(plan, number, text());
+        }
+        number
     }
 
     /// The customer of a subject that is known, or [`NONE`].
@@ -277,10 +284,88 @@ impl Subjects {
         self.customers.push(customer);
     }
 
+    /// Every customer of this shard with the hash of a subject: those of its subjects, and those that had one before the catalog
+    /// changed. A customer may come several times.
+    pub fn owners(&self) -> impl Iterator<Item = (u32, RouteHash)> {
+        self.subjects.iter().map(|subject| (subject.customer, subject.hash)).chain(self.former.iter().copied())
+    }
+
+    /// The customers of the catalog that are known here.
+    pub fn known_declared(&self) -> impl Iterator<Item = CustomerIdx> {
+        self.customers.iter().filter_map(|customer| customer.declared)
+    }
+
+    /// Goes on under another plan, which knows at least the same customers. `changed` says whose plans have changed, by
+    /// customer; `claims` are subjects whose owner may have. Their next event finds them.
+    pub fn replan(&mut self, plan: &RatingPlan, changed: &[bool], claims: &[RouteHash]) {
+        self.declared.resize(plan.catalog().customers.len(), NONE);
+        if changed.contains(&true) {
+            for number in 0..next_index(self.subjects.len()) {
+                let Some(subject) = self.subjects.get_mut(number) else { continue };
+                if changed.get(at(subject.customer)) == Some(&true) {
+                    subject.stretch = NONE;
+                }
+            }
+        }
+        let mut left = false;
+        for hash in claims {
+            let is_it = |number: &u32| self.subjects.get(*number).is_some_and(|subject| subject.hash == *hash);
+            let Some(number) = self.index.numbers(high_half(*hash)).find(is_it) else { continue };
+            let Some(customer) = self.subjects.get(number).map(|subject| subject.customer) else { continue };
+            let stays = self.customers.get(at(customer)).is_some_and(|c| Subjects::owner(c) == plan.owner(*hash));
+            if let Some(subject) = self.subjects.get_mut(number).filter(|_| !stays && customer != NONE) {
+                (subject.customer, subject.stretch) = (NONE, NONE);
+                left = true;
+            }
+        }
+        if left {
+            self.find_former(plan);
+        }
+    }
+
+    /// Finds the customers to whom no subject leads.
+    pub fn find_former(&mut self, plan: &RatingPlan) {
+        let mut led_to = vec![false; self.customers.len()];
+        for subject in self.subjects.iter() {
+            if let Some(slot) = led_to.get_mut(at(subject.customer)) {
+                *slot = true;
+            }
+        }
+        // Who is not declared has the name of its only subject; of others the hash means nothing.
+        let left = (0_u32..).zip(&self.customers).zip(led_to).filter(|(_, led_to)| !led_to);
+        self.former =
+            left.map(|((number, customer), _)| (number, plan.key().route(self.name(customer).as_bytes()))).collect();
+    }
+
+    /// Gives a subject without a customer the one that it has now.
+    #[cold]
+    fn find_owner(&mut self, plan: &RatingPlan, number: u32, text: &str) {
+        let Some(hash) = self.subjects.get(number).map(|subject| subject.hash) else { return };
+        let customer = self.customer_of(plan, hash, text);
+        if let Some(subject) = self.subjects.get_mut(number) {
+            subject.customer = customer;
+        }
+    }
+
     fn enter(&mut self, plan: &RatingPlan, hash: RouteHash, text: &str) -> u32 {
-        let customer = match plan.owner(hash) {
+        let customer = self.customer_of(plan, hash, text);
+        self.restore(hash, customer);
+        next_index(self.subjects.len().saturating_sub(1))
+    }
+
+    /// The number of the customer whose a subject's usage is; it is entered if it is new.
+    fn customer_of(&mut self, plan: &RatingPlan, hash: RouteHash, text: &str) -> u32 {
+        match plan.owner(hash) {
             Owner::Nobody(_) => NONE,
-            Owner::Itself => self.new_customer(None, text),
+            Owner::Itself => {
+                // A subject that was claimed and given up is the customer that it was before.
+                let is_it = |number: u32| self.customers.get(at(number)).is_some_and(|c| c.declared.is_none());
+                let before = self.former.iter().find(|(number, former)| *former == hash && is_it(*number));
+                match before {
+                    Some((number, _)) => *number,
+                    None => self.new_customer(None, text),
+                }
+            }
             Owner::Declared(declared) => match self.declared.get(declared.at()) {
                 Some(&known) if known != NONE => known,
                 _ => {
@@ -292,9 +377,7 @@ impl Subjects {
                     number
                 }
             },
-        };
-        self.restore(hash, customer);
-        next_index(self.subjects.len().saturating_sub(1))
+        }
     }
 
     fn new_customer(&mut self, declared: Option<CustomerIdx>, name: &str) -> u32 {

@@ -128,6 +128,13 @@ impl Matrix {
         dimensions.map(|(i, dimension)| CellPart::Dimension(dimension.name.clone(), value(i))).collect()
     }
 
+    /// The cells' prices have no slots: no matrix stands in a matrix.
+    pub(super) fn with_slots(&self, renumber: &dyn Fn(u16) -> u16) -> Matrix {
+        let mut matrix = self.clone();
+        matrix.dimensions.iter_mut().for_each(|dimension| dimension.slot = renumber(dimension.slot));
+        matrix
+    }
+
     pub(super) fn has_schedule(&self) -> bool {
         self.has_schedule
     }

@@ -172,6 +172,13 @@ impl Schedule {
         vec![CellPart::Window(window.map(ToString::to_string))]
     }
 
+    pub(super) fn with_slots(&self, renumber: &dyn Fn(u16) -> u16) -> Schedule {
+        let mut schedule = self.clone();
+        let prices = schedule.windows.iter_mut().map(|window| &mut window.price);
+        prices.chain(schedule.otherwise.as_deref_mut()).for_each(|price| *price = price.with_slots(renumber));
+        schedule
+    }
+
     pub(super) fn cells_below(&self) -> u32 {
         self.first_cells.last().copied().unwrap_or(0)
     }

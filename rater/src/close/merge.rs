@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use weir_model::aggregation::{Aggregation, Frame, Series};
 use weir_model::bucket::BucketState;
-use weir_model::catalog::{AllowanceScope, ChargeIdx};
+use weir_model::catalog::{AllowanceScope, ChargeIdx, CustomerIdx};
 use weir_model::charge::{Measured, Rule, Terms, meter_of};
 use weir_model::number::{Amount, Overflow, Quantity};
 use weir_model::price::{CellIdx, Leaf};
@@ -62,9 +62,10 @@ struct Parts {
     series: BTreeMap<SeriesName, BTreeMap<Box<str>, Series>>,
 }
 
-/// All parts of the customers that are merged, by name.
+/// All parts of the customers that are merged, by name and number: a subject that nobody claimed may have the id of a customer
+/// that claims it since.
 #[derive(Debug, Default)]
-pub struct Customers(BTreeMap<String, Parts>);
+pub struct Customers(BTreeMap<(String, Option<CustomerIdx>), Parts>);
 
 impl Customers {
     /// Collects the buckets and series of the customers that `wanted` names.
@@ -72,11 +73,11 @@ impl Customers {
         let mut customers = Customers::default();
         for shard in shards {
             let mut is_wanted = vec![false; shard.subjects.customers.len()];
-            for subject in shard.subjects.subjects.iter() {
-                let number = at(subject.customer);
+            for (number, subject) in shard.subjects.owners() {
+                let number = at(number);
                 if let (Some(slot), Some(customer)) = (is_wanted.get_mut(number), shard.subjects.customers.get(number))
                 {
-                    *slot = wanted(identity(customer, subject.hash));
+                    *slot = wanted(identity(customer, subject));
                 }
             }
             if is_wanted.contains(&true) {
@@ -133,13 +134,13 @@ impl Customers {
         let customer = shard.subjects.customers.get(at(customer)).expect("stretches have a customer");
         let owner = Subjects::owner(customer);
         let parts = || Parts { owner, buckets: BTreeMap::new(), series: BTreeMap::new() };
-        self.0.entry(shard.subjects.name(customer).to_owned()).or_insert_with(parts)
+        self.0.entry((shard.subjects.name(customer).to_owned(), customer.declared)).or_insert_with(parts)
     }
 
     /// The whole periods, without what is owed where there was no usage at all.
     pub(super) fn merge(&mut self, close: &Close<'_>) -> Result<Vec<CustomerPeriod>, Overflow> {
         let mut periods = Vec::new();
-        for (name, parts) in &self.0 {
+        for ((name, _), parts) in &self.0 {
             let mut totals: BTreeMap<Period, Vec<(u32, BucketTotal)>> = BTreeMap::new();
             for (bucket, of) in &parts.buckets {
                 let total = parts.merge_bucket(&close.plan, bucket, of)?;
@@ -170,7 +171,7 @@ impl Customers {
     ) -> Result<(Vec<SettlementRow>, Settled), Overflow> {
         let mut now = Settlement { before: &close.settled, now: Settled::new(), rows: Vec::new() };
         for period in periods {
-            let Some(parts) = self.0.get(&period.customer) else { continue };
+            let Some(parts) = self.0.get(&(period.customer.clone(), period.declared)) else { continue };
             for total in period.buckets() {
                 let of = parts.buckets.iter().filter(|(name, _)| {
                     (name.period, name.charge, name.cell) == (period.period, total.charge, total.cell)

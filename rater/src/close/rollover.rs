@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use weir_model::catalog::{Allowance, AllowanceScope, ChargeIdx};
+use weir_model::catalog::{Allowance, AllowanceScope, ChargeIdx, CustomerIdx};
 use weir_model::charge::{Rule, Terms, meter_of};
 use weir_model::number::{Amount, Overflow, Quantity};
 use weir_model::price::CellIdx;
@@ -16,7 +16,6 @@ use crate::at;
 use crate::buckets::BucketKey;
 use crate::plan::{Owner, RatingPlan};
 use crate::shard::Shard;
-use crate::subjects::Subjects;
 
 /// A customer's buckets of one charge, group and cell, period after period. Without group and cell where all of a charge's
 /// buckets share the allowance.
@@ -24,6 +23,8 @@ use crate::subjects::Subjects;
 pub struct ChainKey {
     /// The customer's id.
     pub customer: Box<str>,
+    /// Who it is in the catalog: the id alone may be that of a subject that nobody claimed before.
+    pub declared: Option<CustomerIdx>,
     /// Which of its plans.
     pub segment: u32,
     /// The charge.
@@ -66,19 +67,23 @@ impl Shard {
         let shared = plan.charge(key.charge).1.allowance.is_some_and(|a| a.scope == AllowanceScope::Charge);
         let combo = self.combos.get(key.combo);
         let (group, cell) = if shared { (Box::default(), CellIdx::ONLY) } else { (combo.group.clone(), combo.cell) };
-        let customer = self.subjects.name(customer).into();
-        ChainKey { customer, segment: stretch.segment, charge: key.charge, group, cell }
+        let (customer, declared) = (self.subjects.name(customer).into(), customer.declared);
+        ChainKey { customer, declared, segment: stretch.segment, charge: key.charge, group, cell }
     }
 }
 
 /// A bucket of a chain: shard's position, bucket.
 type Place = (usize, u32);
 
-/// All that rolls, before a close changes it.
-struct Chains {
-    owners: BTreeMap<Box<str>, Owner>,
-    buckets: BTreeMap<(ChainKey, Period), Vec<Place>>,
+impl ChainKey {
+    /// Whose it is.
+    pub(crate) fn owner(&self) -> Owner {
+        self.declared.map_or(Owner::Itself, Owner::Declared)
+    }
 }
+
+/// All that rolls, before a close changes it.
+struct Chains(BTreeMap<(ChainKey, Period), Vec<Place>>);
 
 /// Rolls what newly sealed periods have left; gives the rows by which buckets change that are there already.
 pub(super) fn roll(
@@ -97,14 +102,14 @@ pub(super) fn roll(
     let mut due: BTreeSet<(Instant, ChainKey, Instant)> = chains.due(plan, (before, through));
     while let Some((end, chain, start)) = due.pop_first() {
         let period = Period { start, end };
-        let owner = chains.owners.get(&chain.customer).copied().unwrap_or(Owner::Itself);
+        let owner = chain.owner();
         let charge = plan.charge(chain.charge).1;
         let Some(Allowance { rollover_max: Some(most), .. }) = charge.allowance else { continue };
         // Where the charge ends, what is left stays.
         let Some((next, next_period)) = next_link(plan, owner, &chain, &period) else { continue };
         let base = plan.terms(owner, chain.segment, &period, chain.charge).allowance;
         let granted = allowances.get(&chain, start).unwrap_or(base);
-        let places = chains.buckets.get(&(chain.clone(), period)).map_or(&[][..], Vec::as_slice);
+        let places = chains.0.get(&(chain.clone(), period)).map_or(&[][..], Vec::as_slice);
         let used = used(shards, plan, places)?;
         let left = granted.checked_sub(used)?.max(Quantity::ZERO).min(most);
         // What is less than the meter's last decimal stays.
@@ -115,7 +120,7 @@ pub(super) fn roll(
         regrant(shards, plan, places, (granted.checked_sub(left)?, &mut rows))?;
         let base = plan.terms(owner, next.segment, &next_period, next.charge).allowance;
         let granted = base.checked_add(left)?;
-        let places = chains.buckets.get(&(next.clone(), next_period)).map_or(&[][..], Vec::as_slice);
+        let places = chains.0.get(&(next.clone(), next_period)).map_or(&[][..], Vec::as_slice);
         regrant(shards, plan, places, (granted, &mut rows))?;
         allowances.set(next, next_period.start, granted);
     }
@@ -128,7 +133,7 @@ pub(super) fn roll(
 
 impl Chains {
     fn collect(shards: &[Shard], plan: &RatingPlan) -> Chains {
-        let mut chains = Chains { owners: BTreeMap::new(), buckets: BTreeMap::new() };
+        let mut chains = Chains(BTreeMap::new());
         for (position, shard) in shards.iter().enumerate() {
             for (number, bucket) in (0_u32..).zip(shard.buckets.iter()) {
                 let key = bucket.key();
@@ -137,16 +142,8 @@ impl Chains {
                     continue;
                 }
                 let stretch = shard.subjects.stretches.get(at(key.stretch)).expect("keys come from this shard");
-                let customer = shard.subjects.customers.get(at(stretch.customer)).expect("stretches have a customer");
-                let chain = shard.chain(plan, key);
-                chains.owners.insert(chain.customer.clone(), Subjects::owner(customer));
-                chains.buckets.entry((chain, stretch.period)).or_default().push((position, number));
+                chains.0.entry((shard.chain(plan, key), stretch.period)).or_default().push((position, number));
             }
-        }
-        for (number, customer) in (0_u32..).zip(&plan.catalog().customers) {
-            chains
-                .owners
-                .insert(customer.id.as_str().into(), Owner::Declared(weir_model::catalog::CustomerIdx(number)));
         }
         chains
     }
@@ -158,10 +155,12 @@ impl Chains {
         (before, through): (Option<Instant>, Instant),
     ) -> BTreeSet<(Instant, ChainKey, Instant)> {
         let sealed_now = |period: &Period| period.end <= through && before.is_none_or(|before| period.end > before);
-        let used = self.buckets.keys().filter(|(_, period)| sealed_now(period));
+        let used = self.0.keys().filter(|(_, period)| sealed_now(period));
         let mut due: BTreeSet<_> = used.map(|(chain, period)| (period.end, chain.clone(), period.start)).collect();
-        for (name, owner) in &self.owners {
-            for (number, segment) in (0_u32..).zip(plan.segments(*owner)) {
+        // Who is not declared has no start.
+        for (declared, customer) in (0_u32..).map(CustomerIdx).zip(&plan.catalog().customers) {
+            let owner = Owner::Declared(declared);
+            for (number, segment) in (0_u32..).zip(plan.segments(owner)) {
                 if segment.span.start == Instant::from_micros(i64::MIN) {
                     continue;
                 }
@@ -173,7 +172,8 @@ impl Chains {
                 });
                 for &charge in single {
                     let chain = ChainKey {
-                        customer: name.clone(),
+                        customer: customer.id.as_str().into(),
+                        declared: Some(declared),
                         segment: number,
                         charge,
                         group: Box::default(),
@@ -181,7 +181,7 @@ impl Chains {
                     };
                     let mut period = segment.periods.period_at(segment.span.start);
                     while period.end <= through && period.start < segment.span.end {
-                        let goes_on = plan.continued_from(*owner, number, &period, charge).is_some();
+                        let goes_on = plan.continued_from(owner, number, &period, charge).is_some();
                         if sealed_now(&period) && !goes_on {
                             due.insert((period.end, chain.clone(), period.start));
                         }

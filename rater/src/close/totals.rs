@@ -102,7 +102,7 @@ fn empty_segment(stretch: &Stretch) -> Segment {
 fn stretch_key(shard: &Shard, number: u32) -> Key<'_> {
     let stretch = shard.subjects.stretches.get(at(number)).expect("numbers come from this shard");
     let customer = shard.subjects.customers.get(at(stretch.customer)).expect("stretches have a customer");
-    (stretch.period.end, shard.subjects.name(customer), stretch.period.start)
+    (stretch.period.end, shard.subjects.name(customer), stretch.period.start, customer.declared)
 }
 
 /// For each customer of a shard, whether all of its usage is there.
@@ -111,11 +111,10 @@ fn own_customers(shard: &Shard, spread: &BTreeSet<Identity>) -> Vec<bool> {
     if spread.is_empty() {
         return own;
     }
-    for subject in shard.subjects.subjects.iter() {
-        let number = at(subject.customer);
-        let customer = shard.subjects.customers.get(number);
-        if let (Some(customer), Some(own)) = (customer, own.get_mut(number)) {
-            *own &= !spread.contains(&identity(customer, subject.hash));
+    for (number, subject) in shard.subjects.owners() {
+        let customer = shard.subjects.customers.get(at(number));
+        if let (Some(customer), Some(own)) = (customer, own.get_mut(at(number))) {
+            *own &= !spread.contains(&identity(customer, subject));
         }
     }
     own

@@ -262,13 +262,7 @@ struct SeriesNumbers<'a> {
 impl<'a> SeriesNumbers<'a> {
     fn number(&mut self, charge: &'a Charge) -> u32 {
         let known = self.by_name.entry((&charge.name, charge.meter)).or_default();
-        let same = |other: &Charge| {
-            let has_cells =
-                |charge: &Charge| charge.versions.iter().any(|version| !version.price.children().is_empty());
-            (&charge.filter, &charge.group_by) == (&other.filter, &other.group_by)
-                && (charge.versions == other.versions || (!has_cells(charge) && !has_cells(other)))
-        };
-        if let Some((number, _)) = known.iter().find(|(_, other)| same(other)) {
+        if let Some((number, _)) = known.iter().find(|(_, other)| charge.shares_series(other)) {
             return *number;
         }
         let number = crate::next_index(self.count);

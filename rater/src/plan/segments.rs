@@ -90,6 +90,17 @@ impl RatingPlan {
         }
     }
 
+    /// Whether an owner has the same plans at the same times under another plan, and the same charges go on from one to the next.
+    pub fn is_as_before(&self, before: &RatingPlan, owner: Owner) -> bool {
+        let (now, then) = (self.segments(owner), before.segments(owner));
+        let same = |a: &SegmentPlan, b: &SegmentPlan| (a.plan, a.span) == (b.plan, b.span);
+        let linked = |pair: &[SegmentPlan]| match pair {
+            [a, b] => self.continued.get(&(a.plan, b.plan)) == before.continued.get(&(a.plan, b.plan)),
+            _ => true,
+        };
+        now.len() == then.len() && now.iter().zip(then).all(|(a, b)| same(a, b)) && now.windows(2).all(linked)
+    }
+
     /// The number of the segment that an instant lies in.
     pub fn segment_at(&self, owner: Owner, at: Instant) -> Result<u32, UnpricedReason> {
         let segments = self.segments(owner);

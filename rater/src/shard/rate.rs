@@ -271,7 +271,7 @@ impl Shard {
     }
 
     /// The series that a bucket's usage belongs to; entered if it is new. `None`: the charge has none.
-    fn group_of(&mut self, plan: &RatingPlan, compiled: &CompiledCharge, key: BucketKey) -> Option<u32> {
+    pub(super) fn group_of(&mut self, plan: &RatingPlan, compiled: &CompiledCharge, key: BucketKey) -> Option<u32> {
         let of = compiled.series?;
         let stretch = self.subjects.stretches.get(at(key.stretch))?;
         let owner = Subjects::owner(self.subjects.customers.get(at(stretch.customer))?);

@@ -279,7 +279,7 @@ impl Shard {
 }
 
 /// A(S) of a bucket that is one quantity and begins at an instant.
-fn plain(
+pub(super) fn plain(
     plan: &RatingPlan,
     index: ChargeIdx,
     (begins_at, cell): (Instant, CellIdx),

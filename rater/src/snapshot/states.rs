@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ethnum::I256;
 use weir_model::aggregation::{FoldState, FreeEvents, OrderedEvent, Percentile, Series, Slots};
 use weir_model::bucket::{BucketState, EventSum, Paid};
-use weir_model::catalog::ChargeIdx;
+use weir_model::catalog::{ChargeIdx, CustomerIdx};
 use weir_model::charge::{Rule, Terms};
 use weir_model::number::{Amount, Exact, Quantity};
 use weir_model::price::CellIdx;
@@ -303,6 +303,7 @@ pub(super) fn read_series(from: &mut Reader<'_>) -> Result<SeriesTable, Snapshot
 pub(super) fn write_allowances(out: &mut Writer, allowances: &Allowances) {
     out.list(allowances.iter().len(), allowances.iter(), |out, (chain, start, quantity)| {
         out.bytes(chain.customer.as_bytes());
+        out.option(chain.declared, |out, declared| out.u32(declared.0));
         out.u32(chain.segment);
         out.u32(chain.charge.0);
         out.all(&chain.group, |out, value| out.bytes(value.as_bytes()));
@@ -315,9 +316,10 @@ pub(super) fn write_allowances(out: &mut Writer, allowances: &Allowances) {
 pub(super) fn read_allowances(from: &mut Reader<'_>) -> Result<Allowances, SnapshotError> {
     let list = from.list(|from| {
         let customer = from.text()?.into();
+        let declared = from.option(|from| from.u32().map(CustomerIdx))?;
         let (segment, charge) = (from.u32()?, ChargeIdx(from.u32()?));
         let group: Vec<Box<str>> = from.list(|from| from.text().map(Box::from))?;
-        let chain = ChainKey { customer, segment, charge, group: group.into(), cell: CellIdx(from.u32()?) };
+        let chain = ChainKey { customer, declared, segment, charge, group: group.into(), cell: CellIdx(from.u32()?) };
         Ok((chain, Instant::from_micros(from.i64()?), quantity(from)?))
     })?;
     let mut allowances = Allowances::default();

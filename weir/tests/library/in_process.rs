@@ -25,6 +25,14 @@ pub struct Stage {
     pub through: Option<Instant>,
 }
 
+/// A catalog that follows the one before, from a line of a stage on.
+#[derive(Debug, Clone)]
+pub struct Succession {
+    pub stage: usize,
+    pub line: usize,
+    pub catalog: Arc<Catalog>,
+}
+
 /// How a log is put through.
 #[derive(Debug, Clone)]
 pub struct Way {
@@ -65,8 +73,13 @@ struct Run<'a> {
 
 /// Rates all stages.
 pub fn rate(catalog: &Arc<Catalog>, stages: &[Stage], way: &Way) -> Seen {
+    rate_succeeding((catalog, &[]), stages, way)
+}
+
+/// Rates all stages, under other catalogs from somewhere on.
+pub fn rate_succeeding((catalog, later): (&Arc<Catalog>, &[Succession]), stages: &[Stage], way: &Way) -> Seen {
     let plan = Arc::new(RatingPlan::compile(Arc::clone(catalog), HashKey::FILES).unwrap());
-    let decoder = Decoder::new(catalog, HashKey::FILES, way.shards);
+    let mut decoder = Decoder::new(catalog, HashKey::FILES, way.shards);
     let mut run = Run {
         shards: (0..way.shards).map(|n| Shard::new(n, way.shards, Arc::clone(&plan))).collect(),
         names: (0..way.shards).map(|_| BucketNames::default()).collect(),
@@ -79,14 +92,32 @@ pub fn rate(catalog: &Arc<Catalog>, stages: &[Stage], way: &Way) -> Seen {
     };
     let mut buckets = BTreeMap::new();
     for (number, stage) in (1..).zip(stages) {
-        run.read(&decoder, &stage.lines, way);
+        let mut read = 0;
+        for next in later.iter().filter(|next| next.stage + 1 == number) {
+            run.read(&decoder, &stage.lines[read..next.line], way);
+            read = next.line;
+            run = run.under(&next.catalog);
+            decoder = Decoder::new(&next.catalog, HashKey::FILES, way.shards);
+        }
+        run.read(&decoder, &stage.lines[read..], way);
         let last = number == stages.len();
         buckets = run.close(stage.through, if last { Remember::Nothing } else { Remember::Lines });
     }
     run.finish(buckets)
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// Goes on under another catalog.
+    fn under(mut self, catalog: &'a Catalog) -> Run<'a> {
+        let plan = Arc::new(RatingPlan::compile(Arc::new(catalog.clone()), HashKey::FILES).unwrap());
+        for shard in &mut self.shards {
+            for SettlementRow { bucket, amount, .. } in shard.replan(&plan).unwrap() {
+                add(&mut self.rows, name(&bucket), amount);
+            }
+        }
+        Run { biller: self.biller.under(catalog), plan, ..self }
+    }
+
     fn read(&mut self, decoder: &Decoder, lines: &[String], way: &Way) {
         let mut scratch = DecodeScratch::default();
         for (number, lines) in lines.chunks(way.chunk).enumerate() {
