@@ -35,7 +35,7 @@ use tokio::runtime;
 use tokio::time::Instant;
 
 pub use audit::{Audit, audit};
-pub use client::{Answer, Client, Delivered, Rejection, Tries, Undelivered};
+pub use client::{Answer, BlockingClient, Client, Delivered, Rejection, Tries, Undelivered};
 pub use form::{FORMS, Form};
 pub use pace::Pace;
 pub use pool::{POOL_EVENTS, Pool, Recipe, Rounds};

@@ -4,10 +4,12 @@
 //! Owns: when to send again, how long to wait, and when to give up. Does not own: what bodies say. L1, L2: it asks of the server what a
 //! customer's client would.
 
+use std::io;
 use std::time::Duration;
 
 use serde::Deserialize;
 use thiserror::Error;
+use tokio::runtime::{self, Runtime};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Form;
@@ -116,10 +118,30 @@ pub struct Client<C: Connect = Server> {
     connection: Option<Connection<C::Stream>>,
 }
 
+/// A client for who has no event loop, such as a test that kills the server meanwhile.
+#[derive(Debug)]
+pub struct BlockingClient {
+    runtime: Runtime,
+    client: Client,
+}
+
+impl BlockingClient {
+    /// A client that connects when it first sends. Fails if the system gives no event loop.
+    pub fn new(server: Server, form: Form) -> io::Result<BlockingClient> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(BlockingClient { runtime, client: Client::new(server, form) })
+    }
+
+    /// As [`Client::deliver`].
+    pub fn deliver(&mut self, body: &[u8], give_up_after: Duration) -> Result<Delivered, Undelivered> {
+        self.runtime.block_on(self.client.deliver(body, give_up_after))
+    }
+}
+
 /// What one try came to.
 enum Tried {
     Response(Response),
-    Unconnected(std::io::Error),
+    Unconnected(io::Error),
     Broken(String),
 }
 

@@ -142,3 +142,48 @@ fn encode_json(job: &Job, lines: Range<u64>, [open, between, close]: [&str; 3]) 
     bytes.extend_from_slice(close.as_bytes());
     Body::new(bytes, ids_at.into_iter())
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::job::Shape;
+
+    fn text(form: Form, lines: Range<u64>, round: u64) -> String {
+        let job = Job::new(Shape { lines: 4, ..Shape::JOB_J }).unwrap();
+        String::from_utf8(form.encode(&job, lines).unwrap().in_round(round).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn bodies_look_like_this() {
+        expect![[r#"
+            {"specversion":"1.0","id":"e4a882d4-5ef0-f9be-8553-000000000000","source":"/svc/gw-00","type":"meter.m18","subject":"cust_071791","time":"2026-08-01T00:00:00.000Z","datacontenttype":"application/json","data":{"value":408,"region":"ap-south-1"}}"#]]
+        .assert_eq(&text(Form::Single, 0..1, 0));
+        let (ndjson, batch) = (text(Form::Ndjson, 1..3, 0xABC), text(Form::Batch, 1..3, 0xABC));
+        let lines: Vec<&str> = ndjson.split_terminator('\n').collect();
+        assert!(ndjson.ends_with("}\n") && lines.len() == 2, "{ndjson}");
+        assert_eq!(batch, format!("[{}]", lines.join(",")));
+        assert!(lines.iter().all(|line| line.contains("-000000000abc\",\"source\":")), "{ndjson}");
+    }
+
+    #[test]
+    fn rounds_differ_in_ids_alone() {
+        let job = Job::new(Shape { lines: 50, ..Shape::JOB_J }).unwrap();
+        for form in [Form::Batch, Form::Ndjson, Form::Arrow] {
+            let mut body = form.encode(&job, 0..50).unwrap();
+            let first = body.in_round(0).to_vec();
+            assert_ne!(body.in_round(u64::MAX >> 16), first);
+            assert_eq!(body.rounds_at.len(), 50);
+            assert_eq!(body.in_round(0), first, "{form}");
+        }
+    }
+
+    #[test]
+    fn names_lead_back_to_forms() {
+        for form in FORMS {
+            assert_eq!(form.name().parse::<Form>().unwrap(), form);
+        }
+        assert!("xml".parse::<Form>().is_err());
+    }
+}

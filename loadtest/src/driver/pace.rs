@@ -116,3 +116,34 @@ impl Pacer {
         self.stopped.store(true, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn bodies_whose_time_is_before_the_end() {
+        for (events_per_body, events_per_s, length_ms, bodies) in
+            [(1, 1, 1_000, 1), (1, 1, 1_001, 2), (1_000, 1_000_000, 5, 5), (3, 1, 10_000, 4), (1_000, 1, 1, 1)]
+        {
+            let schedule = Schedule::new(events_per_body, events_per_s, Duration::from_millis(length_ms));
+            assert_eq!(schedule.bodies, bodies, "{schedule:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_body_is_due_when_its_time_has_come(
+            events_per_body in 1_u64..100_000,
+            events_per_s in 1_u64..10_000_000,
+            elapsed in 0_u64..100_000_000_000,
+        ) {
+            let schedule = Schedule { events_per_body, events_per_s, bodies: u64::MAX };
+            let elapsed = Duration::from_nanos(elapsed);
+            let due = schedule.due(elapsed);
+            prop_assert!(schedule.time_of(due - 1) <= elapsed && elapsed < schedule.time_of(due));
+        }
+    }
+}

@@ -122,7 +122,8 @@ impl Recorder {
 }
 
 impl Counts {
-    fn add_body(&mut self, events: u64, delivered: &Delivered) {
+    /// Adds a body of so many events.
+    pub fn add_body(&mut self, events: u64, delivered: &Delivered) {
         let answer = &delivered.answer;
         self.bodies += 1;
         self.events += events;
