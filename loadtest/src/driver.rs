@@ -182,9 +182,13 @@ impl Load {
                     samples.push(self.sample()?);
                     next = next.filter(|at| *at < window.end).map(|at| window.end.min(at + SAMPLE_INTERVAL));
                 }
-                Err(RecvTimeoutError::Disconnected) => return Ok(samples),
+                Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        if next.is_some() {
+            samples.push(self.sample()?);
+        }
+        Ok(samples)
     }
 
     fn sample(&self) -> Result<Sample> {

@@ -6,12 +6,13 @@
 
 mod ceiling;
 mod options;
+mod page;
 mod text;
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use serde_json::{Value, json};
+use serde_json::json;
 use weir_loadtest::driver::report::{self, Phase, Report, Target};
 use weir_loadtest::driver::{Counts, Load, Pool, Rounds, audit};
 
@@ -100,18 +101,20 @@ fn report(options: &Options, measuring: Vec<Measuring>, pool: &Pool) -> Report {
 fn publish(report: &Report, options: &Options) -> Result<()> {
     let machine = Machine::here();
     let text = format!("{}\n{}", machine.line(), text::of(report));
+    let page = page::of(report, &machine.line());
     let mut details = json!(report);
     details["machine"] = json!(machine);
     match options.format {
         Format::Text => print!("{text}"),
         Format::Json => println!("{details:#}"),
     }
-    options.report.as_deref().map_or(Ok(()), |folder| write(folder, &text, &details))
+    options.report.as_deref().map_or(Ok(()), |folder| write(folder, [&text, &format!("{details:#}\n"), &page]))
 }
 
-fn write(folder: &Path, text: &str, details: &Value) -> Result<()> {
+fn write(folder: &Path, contents: [&str; 3]) -> Result<()> {
     std::fs::create_dir_all(folder)?;
-    std::fs::write(folder.join("load.txt"), text)?;
-    std::fs::write(folder.join("load.json"), format!("{details:#}\n"))?;
+    for (name, content) in ["load.txt", "load.json", "load.html"].into_iter().zip(contents) {
+        std::fs::write(folder.join(name), content)?;
+    }
     Ok(())
 }

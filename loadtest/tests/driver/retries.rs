@@ -15,7 +15,7 @@ const UNAVAILABLE: &str =
 
 fn pool() -> Pool {
     // A body that fits into no socket's buffer.
-    Pool::new(Recipe { seed: 1, form: Form::Ndjson, events_per_body: 20_000, pool_events: 40_000 }).unwrap()
+    Pool::new(Recipe { seed: 1, form: Form::Ndjson, events_per_body: 8_000, pool_events: 16_000 }).unwrap()
 }
 
 #[test]
@@ -38,11 +38,11 @@ fn bodies_are_sent_again_until_they_are_acknowledged() {
         let mut client = BlockingClient::new(served.server(), Form::Ndjson).unwrap();
         let delivered = client.deliver(&body, PATIENCE).unwrap();
         assert_eq!(delivered.tries, expected, "{script:?}");
-        assert_eq!(delivered.answer.received, 20_000);
+        assert_eq!(delivered.answer.received, 8_000);
         let seen = served.seen();
-        assert_eq!(seen.received, taken * 20_000, "{script:?}");
+        assert_eq!(seen.received, taken * 8_000, "{script:?}");
         let fresh = if taken == 1 { seen.unique() } else { 0 };
-        assert_eq!((delivered.answer.accepted, delivered.answer.duplicate), (fresh, 20_000 - fresh), "{script:?}");
+        assert_eq!((delivered.answer.accepted, delivered.answer.duplicate), (fresh, 8_000 - fresh), "{script:?}");
     }
 }
 

@@ -134,3 +134,79 @@ fn audited(audit: &Audit) -> String {
     }
     text
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use expect_test::expect;
+    use weir_loadtest::driver::report::{Point, Target};
+    use weir_loadtest::job::{Job, Shape};
+
+    use super::*;
+
+    fn latency(us: u64) -> Latency {
+        let curve = vec![(0.0, us / 2), (0.5, us), (0.999, us * 9), (1.0, us * 10)];
+        let [p50_us, p90_us, p99_us, p999_us, p9999_us, max_us] = [1, 2, 4, 9, 10, 10].map(|factor| us * factor);
+        Latency { bodies: 3_000, p50_us, p90_us, p99_us, p999_us, p9999_us, max_us, curve }
+    }
+
+    fn phase(events: u64, us: u64) -> Phase {
+        let point = |events| Point {
+            events,
+            p50_us: us,
+            p99_us: us * 4,
+            max_us: us * 10,
+            driver_cpu_s: 0.1,
+            server_cpu_s: Some(0.5),
+            server_resident_bytes: Some(events << 6),
+        };
+        Phase {
+            events,
+            events_per_s: events as f64 / 2.0,
+            latency: latency(us),
+            service: latency(us / 2),
+            driver_cpu_s: 0.2,
+            server_cpu_s: Some(1.0),
+            server_resident_bytes_max: Some(events << 6),
+            tries: Failures { busy: 0, unavailable: 0, unconnected: 0, broken: 0 },
+            unsent_bodies: 0,
+            series: vec![point(events / 3), point(events - events / 3)],
+        }
+    }
+
+    /// A run of a server and a ceiling, which is not as it should be.
+    pub(crate) fn report() -> Report {
+        let mut bad = phase(2_800_000, 1_900);
+        bad.unsent_bodies = 12;
+        bad.tries = Failures { busy: 3, unavailable: 0, unconnected: 0, broken: 1 };
+        let server = Target::of("server", vec![phase(3_000_000, 1_500), bad], None);
+        let ceiling = Target::of("ceiling-sync", vec![phase(4_000_000, 900), phase(3_600_000, 1_000)], Some(&server));
+        let expected = Job::new(Shape { lines: 40, ..Shape::JOB_J }).unwrap().answer_of(|_| 2);
+        Report {
+            options: Options {
+                server: Some("127.0.0.1:8080".to_owned()),
+                form: "ndjson".to_owned(),
+                events_per_body: 1_000,
+                connections: 4,
+                threads: 1,
+                events_per_s: Some(1_500_000),
+                seconds: 2.0,
+                warmup_seconds: 1.0,
+                seed: 7,
+                pool_bodies: 2_000,
+            },
+            targets: vec![server, ceiling],
+            audit: Some(Audit {
+                accepted: expected.unique - 1,
+                duplicate: expected.duplicates + 1,
+                expected,
+                repeated_bodies: 1,
+                findings: vec!["2 conflicts, of none that were sent".to_owned()],
+            }),
+        }
+    }
+
+    #[test]
+    fn reports_look_like_this() {
+        expect![[r#""#]].assert_eq(&of(&report()));
+    }
+}
