@@ -30,6 +30,8 @@ const REPEAT_LINES_MAX: u64 = 400_000;
 const VALUE_MAX: u64 = 1_000;
 /// The month of all events, August 2026, has so many seconds.
 const MONTH_SECONDS: u64 = 31 * 86_400;
+/// Its first second, since 1970.
+const MONTH_STARTS_AT: u64 = 1_785_542_400;
 /// Written at once.
 const BUFFER_BYTES: usize = 1 << 18;
 /// The longest line is shorter.
@@ -134,5 +136,23 @@ impl Job {
         tally.bytes(buffer.len());
         out.write_all(&buffer)?;
         Ok(tally.answer(self.shape.lines, self.tiers))
+    }
+
+    /// What the lines come to if each is sent as often as `times` says of it, with ids of their own each time: of a line and its repeats, the
+    /// one that was sent most often says how many events they are.
+    pub fn answer_of(&self, times: impl Fn(u64) -> u64) -> Answer {
+        let lines = self.shape.lines;
+        // A line is an index: all of them were in memory.
+        let mut events_of = vec![0; usize::try_from(lines).unwrap_or(0)];
+        let (mut tally, mut sent) = (Tally::default(), 0);
+        for line in 0..lines {
+            let first = usize::try_from(self.first_of(line)).unwrap_or(0);
+            events_of[first] = times(line).max(events_of[first]);
+            sent += times(line);
+        }
+        for (line, events) in (0..).zip(events_of).filter(|(_, events)| *events > 0) {
+            tally.add_times(&self.event(line), events);
+        }
+        tally.answer(sent, self.tiers)
     }
 }

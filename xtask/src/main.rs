@@ -1,4 +1,5 @@
-//! The project's chores: `cargo xtask test`, `tidy`, `conformance`, `fuzz`, `prove`, `side-by-side`, `job`, `aws-catalog` and `aws-pools`.
+//! The project's chores: `cargo xtask test`, `tidy`, `conformance`, `fuzz`, `prove`, `side-by-side`, `job`, `load`,
+//! `aws-catalog` and `aws-pools`.
 //!
 //! Owns: what a newcomer and continuous integration type to prove that the tree is good. Does not own: any product code;
 //! nothing of Weir depends on it.
@@ -8,9 +9,12 @@ mod aws_catalog;
 mod aws_pools;
 mod conformance;
 mod fuzz;
+mod load;
+mod machine;
 mod prove;
 mod side_by_side;
 mod suite;
+mod table;
 mod tidy;
 mod workspace;
 
@@ -26,6 +30,9 @@ cargo xtask conformance [N]    N random catalogs (10,000) of 10,000 events throu
 cargo xtask side-by-side       Weir beside DuckDB, ClickHouse, DataFusion and Polars on one job, which docs/performance.md explains:
                                [--lines N] [--runs N] [--threads N] [--engines A,B] [--shape NAME|all] [--json]
 cargo xtask job                the files of that job: [--lines N] [--shape NAME]
+cargo xtask load               events to a server, as docs/load.md explains: --server URL [--key K] [--pid PID] [--form ndjson|single|batch|arrow]
+                               [--events-per-body N] [--connections N] [--threads N] [--rate EVENTS_PER_S] [--seconds N]
+                               [--warmup N] [--seed N] [--rounds N] [--pool EVENTS] [--report DIR] [--json] [--ceiling]
 cargo xtask prove identities [N] [SIZE] [DIR]
                                N identities (20_000_000) under SIZE of memory (64MiB): what each costs; files in DIR
 cargo xtask fuzz [TARGET] [--seconds N]
@@ -55,6 +62,8 @@ fn run(arguments: &[String]) -> Result<()> {
         ["conformance", cases] => conformance::run(cases.parse().context("how many catalogs: write a number")?),
         ["side-by-side", options @ ..] => side_by_side::run(options),
         ["job", options @ ..] => side_by_side::job(options),
+        ["load", options @ ..] => load::run(options),
+        ["ceiling-server", options @ ..] => load::serve_ceiling(options),
         ["prove", "identities", arguments @ ..] => prove::example("identities", arguments),
         ["prove", "snapshots", arguments @ ..] => prove::example("identity_snapshots", arguments),
         ["fuzz"] => fuzz::run(None, fuzz::SECONDS),

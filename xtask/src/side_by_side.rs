@@ -8,11 +8,9 @@
 mod comparison;
 mod engine;
 mod files;
-mod machine;
 mod options;
 mod process;
 mod shapes;
-mod table;
 mod venv;
 
 use std::path::{Path, PathBuf};
@@ -21,11 +19,11 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use weir_loadtest::job::Shape;
 
+use crate::machine::Machine;
 use crate::workspace;
 use comparison::Row;
 use engine::{Engine, Tools};
 use files::Files;
-use machine::Machine;
 use options::{Format, Options, Subject};
 use venv::Venv;
 

@@ -54,8 +54,13 @@ pub(super) struct Tally {
 impl Tally {
     /// Counts an event where it stands first.
     pub(super) fn add(&mut self, event: &Event) {
-        self.unique += 1;
-        *self.quantities.entry((event.customer, event.meter)).or_default() += event.value;
+        self.add_times(event, 1);
+    }
+
+    /// Counts so many events that say the same but for their ids.
+    pub(super) fn add_times(&mut self, event: &Event, times: u64) {
+        self.unique += times;
+        *self.quantities.entry((event.customer, event.meter)).or_default() += event.value * times;
     }
 
     /// Counts bytes.

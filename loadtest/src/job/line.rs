@@ -2,7 +2,7 @@
 //!
 //! A repeat is written from what the event says and nothing else, so it is equal byte for byte.
 
-use super::{Event, Job, MONTH_SECONDS};
+use super::{Event, Job, MONTH_SECONDS, MONTH_STARTS_AT};
 use crate::workload::digits::write_padded;
 
 const REGIONS: [&str; 4] = ["eu-west-1", "us-east-1", "ap-south-1", "us-west-2"];
@@ -31,14 +31,14 @@ impl Job {
         event.write_subject(out);
         out.extend_from_slice(br#"","time":""#);
         self.write_time(event, out);
-        out.extend_from_slice(br#"","datacontenttype":"application/json","data":{"#);
+        out.extend_from_slice(br#"","datacontenttype":"application/json","data":"#);
         self.write_data(event, out);
-        out.extend_from_slice(b"}}\n");
+        out.extend_from_slice(b"}\n");
     }
 
     /// Appends the event's time.
     pub fn write_time(&self, event: &Event, out: &mut Vec<u8>) {
-        let second = event.first * MONTH_SECONDS / self.shape.lines;
+        let second = self.second_of(event);
         out.extend_from_slice(b"2026-08-");
         write_padded(out, second / 86_400 + 1, 2);
         for (before, part) in [(b'T', second / 3_600 % 24), (b':', second / 60 % 60), (b':', second % 60)] {
@@ -50,8 +50,25 @@ impl Job {
         out.push(b'Z');
     }
 
+    /// The event's time in milliseconds since 1970.
+    pub fn time_ms(&self, event: &Event) -> u64 {
+        (MONTH_STARTS_AT + self.second_of(event)) * 1_000 + event.first % 1_000
+    }
+
+    /// The second of the month that the event is in.
+    fn second_of(&self, event: &Event) -> u64 {
+        event.first * MONTH_SECONDS / self.shape.lines
+    }
+
+    /// Appends the event's `data`.
+    pub fn write_data(&self, event: &Event, out: &mut Vec<u8>) {
+        out.push(b'{');
+        self.write_fields(event, out);
+        out.push(b'}');
+    }
+
     /// Half of the fields that nobody reads stand before the one that the meters read.
-    fn write_data(&self, event: &Event, out: &mut Vec<u8>) {
+    fn write_fields(&self, event: &Event, out: &mut Vec<u8>) {
         let unread = self.shape.fields - FIELDS_READ;
         let mut rest = event.rest.clone();
         for field in 0..unread / 2 {

@@ -6,7 +6,7 @@ use weir_loadtest::job::Answer;
 
 use super::engine::{Engine, Run, Tools};
 use super::files::Files;
-use super::table::{aligned, grouped};
+use crate::table::{aligned, grouped};
 
 /// What became of an engine.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use weir_loadtest::job::{Answer, Shape};
 use super::comparison::Figures;
 use super::engine::{Engine, Tools};
 use super::files::Files;
-use super::table::{aligned, grouped};
+use crate::table::{aligned, grouped};
 
 /// No shape may run at less than this part of job J's bytes per second.
 const RATIO_MIN: f64 = 0.25;

@@ -8,16 +8,16 @@ const UNKNOWN: &str = "unknown";
 
 /// A machine, as far as Linux describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Machine {
-    pub(super) cpu: String,
-    pub(super) cores: usize,
-    pub(super) memory_mib: u64,
-    pub(super) kernel: String,
+pub(crate) struct Machine {
+    pub(crate) cpu: String,
+    pub(crate) cores: usize,
+    pub(crate) memory_mib: u64,
+    pub(crate) kernel: String,
 }
 
 impl Machine {
     /// This one.
-    pub(super) fn here() -> Machine {
+    pub(crate) fn here() -> Machine {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let kernel = read("/proc/sys/kernel/osrelease");
         Machine {
@@ -29,7 +29,7 @@ impl Machine {
     }
 
     /// One line of text.
-    pub(super) fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let Machine { cpu, cores, memory_mib, kernel } = self;
         format!("{cpu}, {cores} cores, {memory_mib} MiB of memory, kernel {kernel}")
     }

@@ -1,7 +1,7 @@
 //! Figures in columns.
 
 /// Rows of equal length as text: the first column to the left, all others to the right.
-pub(super) fn aligned(rows: &[Vec<String>]) -> String {
+pub(crate) fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
@@ -16,7 +16,7 @@ pub(super) fn aligned(rows: &[Vec<String>]) -> String {
 }
 
 /// A number rounded to a whole one, its thousands parted by commas.
-pub(super) fn grouped(number: f64) -> String {
+pub(crate) fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (position, digit) in digits.chars().enumerate() {
