@@ -20,7 +20,7 @@ pub use charge::{
 pub use error::{CatalogError, Problem, Severity};
 pub use load::{CatalogFiles, NoFiles, PriceFile, load};
 pub use quantity_text::quantity_text;
-pub use succession::{Refusal, SuccessionError, succeed};
+pub use succession::{Numbering, Refusal, SuccessionError, numbered, numbering, succeed};
 pub use suggest::suggestion;
 
 use jiff::civil::Date;

@@ -1,7 +1,8 @@
 //! A shard's whole state as bytes and back (design.md 4.7).
 //!
-//! Format 4, little endian: magic, version, catalog hash, shard number and count, then identities, names, customers, stretches, subjects, combos, buckets, states, series, allowances, counters, seals, hours; each list led by its length; at the end an XXH3-64 of all
-//! before. A reader refuses what it does not know, whole. Caches (scratch, memo, a subject's latest stretch) are not state.
+//! Format 4, little endian: magic, version, catalog hash, shard number and count, then identities, names, customers, stretches,
+//! subjects, combos, buckets, states, series, allowances, counters, seals, hours; each list led by its length; at the end an XXH3-64 of
+//! all before. A reader refuses what it does not know, whole. Caches (scratch, memo, a subject's latest stretch) are not state.
 
 mod codec;
 mod hours;
@@ -21,7 +22,7 @@ use weir_model::verdict::UnpricedReason;
 use crate::buckets::{Bucket, BucketKey, Buckets};
 use crate::combos::{Combo, Combos};
 use crate::counters::{Counters, UnpricedUsage};
-use crate::identities::{Identities, IdentitiesError, IdentitySettings};
+use crate::identities::{Identities, IdentitiesError, IdentitySettings, Kept};
 use crate::plan::RatingPlan;
 use crate::shard::Shard;
 use crate::subjects::{Customer, NONE, Stretch, Subjects};
@@ -79,11 +80,21 @@ impl Shard {
     pub fn snapshot(&mut self) -> Result<Snapshot, SnapshotError> {
         self.identities.settle().map_err(SnapshotError::Identities)?;
         let kept = self.identities.kept();
+        let bytes = self.state(&kept);
+        Ok(Snapshot { bytes, runs: kept.runs() })
+    }
+
+    /// The shard's state without its identities: what a close keeps. A shard restored from it knows no event, and every total.
+    pub fn sealed(&self) -> Vec<u8> {
+        self.state(&Identities::new(IdentitySettings::in_memory()).kept())
+    }
+
+    fn state(&self, kept: &Kept) -> Vec<u8> {
         let mut out = Writer::new(FORMAT_VERSION);
         out.u64(self.plan.catalog().hash);
         out.u16(self.number);
         out.u16(self.shards);
-        identities::write(&mut out, &kept);
+        identities::write(&mut out, kept);
         write_subjects(&mut out, &self.subjects);
         out.all(self.combos.entries(), |out, combo| {
             out.all(&combo.group, |out, value| out.bytes(value.as_bytes()));
@@ -109,7 +120,7 @@ impl Shard {
         });
         out.all(&self.seals, |out, seal| out.i64(seal.micros()));
         hours::write(&mut out, &self.hours);
-        Ok(Snapshot { bytes: out.finish(), runs: kept.runs() })
+        out.finish()
     }
 
     /// The shard that wrote `bytes`, under the same compiled catalog; its identities keep to `settings`, whose store has the runs that it

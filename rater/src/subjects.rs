@@ -341,20 +341,20 @@ impl Subjects {
     #[cold]
     fn find_owner(&mut self, plan: &RatingPlan, number: u32, text: &str) {
         let Some(hash) = self.subjects.get(number).map(|subject| subject.hash) else { return };
-        let customer = self.customer_of(plan, hash, text);
+        let customer = self.customer_for(plan, hash, text);
         if let Some(subject) = self.subjects.get_mut(number) {
             subject.customer = customer;
         }
     }
 
     fn enter(&mut self, plan: &RatingPlan, hash: RouteHash, text: &str) -> u32 {
-        let customer = self.customer_of(plan, hash, text);
+        let customer = self.customer_for(plan, hash, text);
         self.restore(hash, customer);
         next_index(self.subjects.len().saturating_sub(1))
     }
 
     /// The number of the customer whose a subject's usage is; it is entered if it is new.
-    fn customer_of(&mut self, plan: &RatingPlan, hash: RouteHash, text: &str) -> u32 {
+    fn customer_for(&mut self, plan: &RatingPlan, hash: RouteHash, text: &str) -> u32 {
         match plan.owner(hash) {
             Owner::Nobody(_) => NONE,
             Owner::Itself => {

@@ -41,7 +41,10 @@ impl Client {
         }
         let request = request.body(body).map_err(|error| invalid(format!("{url}: {error}")))?;
         let mut response = self.agent.run(request).with_context(|| {
-            format!("cannot reach {}; is `weir serve` running there? --server or WEIR_SERVER names another", self.server)
+            format!(
+                "cannot reach {}; is `weir serve` running there? --server or WEIR_SERVER names another",
+                self.server
+            )
         })?;
         let text = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
         let text = text.with_context(|| format!("{url} answered with something unreadable"))?;
@@ -73,7 +76,9 @@ pub fn keys(args: &KeysArgs) -> Result<ExitCode> {
         KeyAction::Create { new, connection, config, format } => {
             let made = if connection.server.is_some() {
                 let mut body = json!({ "name": new.name, "role": new.role.to_string() });
-                for (name, value) in [("subjects", &new.subjects), ("sources", &new.sources), ("expires_at", &new.expires_at)] {
+                for (name, value) in
+                    [("subjects", &new.subjects), ("sources", &new.sources), ("expires_at", &new.expires_at)]
+                {
                     if let Some(value) = value {
                         body[name] = value.clone().into();
                     }
@@ -118,7 +123,9 @@ fn key_table(keys: &Value) -> String {
 pub fn close(args: &CloseArgs) -> Result<ExitCode> {
     let answer = Client::new(&args.connection).json("POST", "/v1/closes", &json!({ "through": args.through }))?;
     match args.format {
-        Format::Table => println!("{}", answer["note"].as_str().unwrap_or("That was sealed already; nothing has changed.")),
+        Format::Table => {
+            println!("{}", answer["note"].as_str().unwrap_or("That was sealed already; nothing has changed."))
+        }
         _ => println!("{answer:#}"),
     }
     Ok(ExitCode::SUCCESS)
@@ -168,4 +175,3 @@ fn preview(answer: &Value) -> String {
     text.push_str("Nothing has changed yet; run it without --dry-run.\n");
     text
 }
-

@@ -18,7 +18,6 @@ mod message;
 pub mod offline;
 mod record;
 mod replay;
-mod runs;
 mod seals;
 mod snapshot;
 mod start;

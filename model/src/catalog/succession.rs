@@ -60,6 +60,24 @@ pub fn succeed(previous: &Catalog, next: Catalog, not_before: Instant) -> Result
     if refusals.0.is_empty() { Ok(next) } else { Err(SuccessionError { refusals: refusals.0 }) }
 }
 
+/// The numbers of a catalog that followed others, by position in its text: one list each of meters, event types, plans, charges,
+/// accounts and customers. With its text it is all that there is to the catalog.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Numbering(pub [Vec<u32>; 6]);
+
+/// The numbers that `succeeded` has for what stands in `text`, which it was read from. `None`: the text's own.
+pub fn numbering(succeeded: &Catalog, text: &Catalog) -> Option<Numbering> {
+    let numbers = Numbers::of(succeeded, text, &mut Refusals(Vec::new()))?;
+    numbers.are_changed().then(|| Numbering(numbers.lists().map(<[u32]>::to_vec)))
+}
+
+/// A catalog as it was read from its text, under the numbers that it once had. `None`: they are another text's.
+pub fn numbered(text: Catalog, numbering: &Numbering) -> Option<Catalog> {
+    let numbers = Numbers::kept(numbering, &text)?;
+    let before = text.clone();
+    Some(numbers.renumber(&before, text))
+}
+
 /// Where refusals go.
 struct Refusals(Vec<Refusal>);
 

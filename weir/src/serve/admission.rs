@@ -68,8 +68,6 @@ pub struct Admitted {
     pub text_len: usize,
     /// The others, by index.
     pub rejected: Vec<Rejected>,
-    /// Lines in all, blank ones too.
-    pub lines: u32,
 }
 
 /// Decodes the lines in `chunk.text` and takes out those that are rejected. `scope_of` gives the key that a line came with; indices count
@@ -82,10 +80,10 @@ pub fn admit<'k>(
     first_index: u64,
 ) -> Admitted {
     let text_len = chunk.text.len();
-    let lines = decoder.decode_ndjson(&mut chunk, scratch);
+    decoder.decode_ndjson(&mut chunk, scratch);
     let mut bad = refused(&chunk, limits, scope_of);
     if bad.is_empty() && chunk.rejected.is_empty() {
-        return Admitted { chunk, text_len, rejected: Vec::new(), lines };
+        return Admitted { chunk, text_len, rejected: Vec::new() };
     }
     bad.extend(chunk.rejected.iter().map(|rejection| (rejection.position, rejection.code, rejection.sentence.clone())));
     bad.sort_by_key(|(position, ..)| *position);
@@ -94,7 +92,7 @@ pub fn admit<'k>(
     chunk.text.extend_from_slice(&text);
     decoder.decode_ndjson(&mut chunk, scratch);
     assert!(chunk.rejected.is_empty(), "what is valid beside other lines is valid without them");
-    Admitted { chunk, text_len: text.len(), rejected, lines }
+    Admitted { chunk, text_len: text.len(), rejected }
 }
 
 /// Events that decode, and may not come all the same.

@@ -2,8 +2,7 @@
 //!
 //! Owns: shards, epoch, closes, counts of what was rejected. Does not own: threads beyond those that share the shards, files, answers.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
@@ -12,13 +11,15 @@ use serde::{Deserialize, Serialize};
 use weir_model::rated::{OpenedBucket, SettlementRow, ShardOutput};
 use weir_model::time::Instant;
 use weir_rater::close::{Close, Settled, seal};
+use weir_rater::identities::IdentitySettings;
 use weir_rater::{Counters, RatingPlan, Rows, Shard};
 
 use super::epoch::Epoch;
 use super::message::{Logged, What};
 use super::record::{Control, Numbered};
-use super::runs::IdentityRuns;
 use super::seals::SealWriter;
+use crate::kept_identities::KeptIdentities;
+use crate::memory::SHARD_BYTES_MIN;
 
 /// An hour in microseconds.
 const HOUR_US: i64 = 3_600_000_000;
@@ -79,7 +80,9 @@ pub struct Spread {
     /// Whether rows are kept for the archive.
     pub rows: Rows,
     /// Where identities go.
-    pub runs: Arc<IdentityRuns>,
+    pub identities: Arc<KeptIdentities>,
+    /// Memory for those of all shards.
+    pub identity_bytes: u64,
 }
 
 /// The state.
@@ -135,21 +138,6 @@ impl Applier {
     /// The offset of the record to be applied next.
     pub fn next_offset(&self) -> u64 {
         self.counted.next_offset
-    }
-
-    /// Events logged so far.
-    pub fn position(&self) -> u64 {
-        self.counted.position
-    }
-
-    /// The log's time.
-    pub fn log_time(&self) -> Instant {
-        Instant::from_micros(self.counted.log_time_us)
-    }
-
-    /// What was rejected, by hour of log time and code.
-    pub fn rejected(&self) -> &BTreeMap<i64, BTreeMap<String, u64>> {
-        &self.counted.rejected
     }
 
     /// Everything that was counted (L3).
@@ -217,13 +205,18 @@ impl Applier {
     }
 
     /// Files of identities that no kept snapshot names may go.
-    pub fn retain_runs(&self, runs: &BTreeMap<u16, std::collections::BTreeSet<u64>>) -> Result<()> {
-        self.spread.runs.retain(runs)
+    pub fn retain_runs(&self, named: &BTreeMap<u16, BTreeSet<u64>>) -> Result<()> {
+        for (shard, runs) in named {
+            self.spread.identities.retain(*shard, runs)?;
+        }
+        Ok(())
     }
 
     /// Makes or finds the settings of a shard's identities.
-    pub fn identity_settings(&self, shard: u16) -> weir_rater::identities::IdentitySettings {
-        self.spread.runs.settings(shard, self.epoch.control.shards)
+    pub fn identity_settings(&self, shard: u16) -> IdentitySettings {
+        let bytes = self.spread.identity_bytes / u64::from(self.epoch.control.shards.max(1));
+        // How many there may be is decided before they are logged, never after.
+        self.spread.identities.settings(shard, bytes.max(SHARD_BYTES_MIN), u64::MAX)
     }
 
     /// Applies records of events, in order; gives each record's outputs by shard.
@@ -309,7 +302,9 @@ impl Applier {
             self.shards = (0..shards).map(make).collect();
             self.ahead = vec![0; self.shards.len()];
         } else {
-            anyhow::bail!("not yet");
+            for shard in &mut self.shards {
+                output.rows.extend(shard.replan(&plan)?);
+            }
         }
         output.epoch = Some(Arc::clone(&self.epoch));
         Ok(())
@@ -327,7 +322,7 @@ impl Applier {
         output.rows.extend(close.settlements().iter().cloned());
         self.settled = close.settled().clone();
         let number = self.epoch.control.closes_us.len();
-        let seal = self.seals.write((number, offset), &self.epoch.control, &mut self.shards)?;
+        let seal = self.seals.write((number, offset), &self.epoch.control, &self.shards)?;
         output.note = Some(format!("sealed through {through}: {seal}"));
         Ok(())
     }
@@ -363,9 +358,4 @@ fn apply_to(
         .map(apply)
         .collect::<Result<_, weir_rater::identities::IdentitiesError>>()
         .context("identities on disk")
-}
-
-/// The offsets that some records have.
-pub fn offsets(records: &[Logged]) -> Option<Range<u64>> {
-    Some(records.first()?.offset..records.last()?.offset + 1)
 }

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use weir_aggregator::{LogMark, Outbox};
 use weir_model::event::Chunk;
-use weir_model::rated::ShardOutput;
+use weir_model::rated::{Openings, ShardOutput};
 use weir_model::time::Instant;
 
 use super::apply::ControlOutput;
@@ -41,14 +42,13 @@ pub struct Measured {
 pub struct Outputs {
     limits: BatchLimits,
     measured: Measured,
-    outbox: Option<()>,
-    used: Vec<(Arc<Chunk>, Vec<ShardOutput>)>,
+    outbox: Option<Outbox>,
 }
 
 impl Outputs {
     /// Batches that go on where a snapshot left them; without an outbox rows go nowhere.
-    pub fn new(limits: BatchLimits, measured: Measured, outbox: Option<()>) -> Outputs {
-        Outputs { limits, measured, outbox, used: Vec::new() }
+    pub fn new(limits: BatchLimits, measured: Measured, outbox: Option<Outbox>) -> Outputs {
+        Outputs { limits, measured, outbox }
     }
 
     /// What the present batch holds.
@@ -74,36 +74,52 @@ impl Outputs {
         self.measured = Measured::default();
     }
 
+    /// Takes all buckets of a shard that was restored.
+    pub fn tell(&mut self, shard: u16, opened: Openings) -> Result<()> {
+        self.outbox.as_mut().map_or(Ok(()), |outbox| Ok(outbox.tell(shard, opened)?))
+    }
+
     /// Takes a record's rows, which are durable in the log; gives back memory that is not needed any more.
     pub fn append(
         &mut self,
+        mark: LogMark,
         chunk: Arc<Chunk>,
         outputs: Vec<ShardOutput>,
     ) -> Result<Vec<(Arc<Chunk>, Vec<ShardOutput>)>> {
-        self.used.push((chunk, outputs));
-        Ok(std::mem::take(&mut self.used))
+        let Some(outbox) = &mut self.outbox else { return Ok(vec![(chunk, outputs)]) };
+        outbox.append(mark, chunk, outputs)?;
+        Ok(std::iter::from_fn(|| outbox.take_used()).collect())
     }
 
-    /// Takes what a control record did.
-    pub fn control(&mut self, output: ControlOutput) -> Result<()> {
-        drop(output);
-        Ok(())
+    /// Takes what a control record did. It has a batch of its own, so that a file has one catalog.
+    pub fn control(&mut self, mark: LogMark, output: ControlOutput) -> Result<()> {
+        let Some(outbox) = &mut self.outbox else { return Ok(()) };
+        outbox.cut(mark.offset - 1)?;
+        if let Some(rules) = output.epoch.as_ref().and_then(|epoch| epoch.rules.as_ref()) {
+            outbox.set_catalog(Arc::clone(&rules.catalog))?;
+        }
+        for (shard, bucket) in &output.opened {
+            outbox.opened(*shard, bucket)?;
+        }
+        for row in &output.rows {
+            outbox.settle(mark, row)?;
+        }
+        Ok(outbox.cut(mark.offset)?)
     }
 
     /// Ends the batch; `offset` is that of the record behind it.
     pub fn cut(&mut self, offset: u64) -> Result<()> {
-        let _ = offset;
-        Ok(())
+        self.outbox.as_mut().map_or(Ok(()), |outbox| Ok(outbox.cut(offset)?))
     }
 
-    /// Everything below this offset is archived; `None`: nothing ever is.
-    pub fn archived(&mut self) -> Result<Option<u64>> {
-        Ok(None)
+    /// Everything below this offset is archived; without an archive nothing waits for it.
+    pub fn archived(&self) -> u64 {
+        self.outbox.as_ref().map_or(u64::MAX, Outbox::archived)
     }
 
-    /// Waits until everything is written.
+    /// Waits until all batches that have ended are written.
     pub fn finish(&mut self) -> Result<()> {
-        Ok(())
+        self.outbox.take().map_or(Ok(()), |outbox| outbox.finish().map(|_| ()).context("cannot finish the archive"))
     }
 
     fn ends(&mut self, log_time: Instant) -> bool {

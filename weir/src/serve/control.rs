@@ -143,6 +143,9 @@ pub struct ControlState {
     pub shards: u16,
     /// The catalog, once there is one.
     pub catalog: Option<CatalogTexts>,
+    /// The numbers of what is in the catalog, where its text alone would give others: see [`weir_model::catalog::Numbering`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbering: Option<[Vec<u32>; 6]>,
     /// Customers that came over the API, in the order in which they came: their numbers never change.
     pub customers: Vec<CustomerDocument>,
     /// Keys by public part.

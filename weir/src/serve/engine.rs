@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anyhow::Result;
+use weir_aggregator::LogMark;
 use weir_handoff::{Receiver, Sender};
 use weir_model::event::Chunk;
 use weir_model::rated::ShardOutput;
+use weir_model::time::Instant;
 
 use super::admission::Chunks;
 use super::apply::Applier;
@@ -45,9 +47,9 @@ enum Release {
     /// The answers of a record, of whose rejected events no copy is left elsewhere.
     Answers(Answers),
     /// The rows of a record.
-    Rows(Arc<Chunk>, Vec<ShardOutput>),
+    Rows(Instant, Arc<Chunk>, Vec<ShardOutput>),
     /// What a control record did.
-    Control(super::apply::ControlOutput),
+    Control(Instant, super::apply::ControlOutput),
     /// The end of an output batch, behind the record at the offset.
     Cut,
     /// An answer of another kind.
@@ -180,7 +182,7 @@ impl Engine {
             };
             self.waiting.extend(release.map(|answers| (offset, Release::Answers(answers))));
             let ends = self.outputs.measure(&chunk, (bytes, log_time));
-            self.waiting.push_back((offset, Release::Rows(Arc::new(chunk), outputs)));
+            self.waiting.push_back((offset, Release::Rows(log_time, Arc::new(chunk), outputs)));
             if ends {
                 self.waiting.push_back((offset, Release::Cut));
             }
@@ -203,8 +205,7 @@ impl Engine {
                 let output = self.state.apply_control(offset, log_time, (&numbered, Arc::clone(&epoch)))?;
                 let note = output.note.clone();
                 self.outputs.end_batch();
-                self.waiting.push_back((offset, Release::Control(output)));
-                self.waiting.push_back((offset, Release::Cut));
+                self.waiting.push_back((offset, Release::Control(log_time, output)));
                 if let Some(reply) = reply {
                     let applied = Applied { offset, log_time, epoch, note };
                     let call = move || drop(reply.send(Ok(applied)));
@@ -244,13 +245,16 @@ impl Engine {
                         }
                     }
                 }
-                Release::Rows(chunk, outputs) => {
-                    for (chunk, outputs) in self.outputs.append(chunk, outputs)? {
+                Release::Rows(logged_at, chunk, outputs) => {
+                    let mark = LogMark { offset: offset + 1, logged_at };
+                    for (chunk, outputs) in self.outputs.append(mark, chunk, outputs)? {
                         self.state.give_outputs(outputs);
                         self.chunks.give_shared(chunk);
                     }
                 }
-                Release::Control(output) => self.outputs.control(output)?,
+                Release::Control(logged_at, output) => {
+                    self.outputs.control(LogMark { offset: offset + 1, logged_at }, output)?;
+                }
                 Release::Cut => self.outputs.cut(offset + 1)?,
                 Release::Call(call) => call(),
             }
@@ -269,13 +273,13 @@ impl Engine {
         if cycle.has_shards_left() {
             return cycle.take_shard(&mut self.state, &self.snapshots);
         }
-        let archived = self.outputs.archived()?;
-        let safe = archived.unwrap_or(u64::MAX).min(self.durable_offset);
+        let safe = self.outputs.archived().min(self.durable_offset);
         if cycle.end_offset() <= safe {
             let cycle = self.cycle.take().expect("just seen");
             self.snapshots.publish(cycle)?;
         }
-        if let Some(trim) = self.snapshots.take_trim()? {
+        if let Some(mut trim) = self.snapshots.take_trim()? {
+            self.cycle.iter().for_each(|cycle| cycle.add_runs(&mut trim.runs));
             self.status.snapshot_offset.store(trim.newest, Ordering::Release);
             self.state.retain_runs(&trim.runs)?;
             // The journal may be on its way out; then nothing is trimmed.
@@ -300,7 +304,7 @@ impl Engine {
                     Ok(reply) | Err((_, reply)) => reply.send(Err(Refusal::LogFailed)),
                 }),
                 // Whoever asked hears that nobody answers.
-                Release::Call(_) | Release::Rows(..) | Release::Control(_) | Release::Cut => {}
+                Release::Call(_) | Release::Rows(..) | Release::Control(..) | Release::Cut => {}
             }
         }
     }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use weir_ingest::{Decoder, MissingTime};
-use weir_model::catalog::{Catalog, Problem};
+use weir_model::catalog::{Catalog, Numbering, Problem, numbered, numbering, succeed};
 use weir_model::hash::HashKey;
 use weir_model::time::Instant;
 use weir_rater::RatingPlan;
@@ -44,39 +44,54 @@ pub enum EpochError {
     #[error(transparent)]
     Plan(#[from] weir_rater::PlanError),
     /// What is rated already would cost something else.
-    #[error("{0}")]
-    Retroactive(String),
+    #[error(transparent)]
+    Retroactive(#[from] weir_model::catalog::SuccessionError),
+    /// The numbers that were kept are not this catalog's.
+    #[error("the numbers that were kept with the catalog are another catalog's")]
+    Numbering,
     /// The deployment's secret is no secret.
     #[error("the log's first record is damaged: its fingerprint key is not 32 hexadecimal digits")]
     Key,
 }
 
 impl Epoch {
-    /// Compiles a state. What is compiled of a catalog that did not change is used again.
-    pub fn compile(control: ControlState, before: Option<&Epoch>) -> Result<Epoch, EpochError> {
-        if let Some(before) = before
-            && before.control.catalog == control.catalog
-            && before.control.customers == control.customers
-        {
-            return Ok(Epoch { control, rules: before.rules.as_ref().map(Rules::share) });
-        }
-        let key = HashKey::new(secret(&control.fingerprint_key).ok_or(EpochError::Key)?);
+    /// Compiles a state that was kept: its catalog has the numbers that it had.
+    pub fn compile(control: ControlState) -> Result<Epoch, EpochError> {
         let rules = match control.load_catalog()? {
-            Some((catalog, warnings)) => {
-                let catalog = Arc::new(catalog);
-                let plan = Arc::new(RatingPlan::compile(Arc::clone(&catalog), key.clone())?);
-                let decoder = Decoder::new(&catalog, key, control.shards).with_missing_time(MissingTime::LogTime);
-                Some(Rules { catalog, plan, decoder: Arc::new(decoder), warnings })
+            Some((text, warnings)) => {
+                let catalog = match &control.numbering {
+                    Some(lists) => numbered(text, &Numbering(lists.clone())).ok_or(EpochError::Numbering)?,
+                    None => text,
+                };
+                Some(Rules::compile(&control, catalog, warnings)?)
             }
             None => None,
         };
         Ok(Epoch { control, rules })
     }
 
-    /// Compiles a state that follows one in force: what is rated already must cost the same, and nothing may change before `not_before`.
-    pub fn follow(control: ControlState, before: &Epoch, not_before: Option<Instant>) -> Result<Epoch, EpochError> {
-        let _ = not_before;
-        Epoch::compile(control, Some(before))
+    /// Compiles a state that follows one in force: what is rated already must cost the same, and nothing may change before
+    /// `not_before`. When the log is read again that has been seen to, and `not_before` is `None`.
+    pub fn follow(mut control: ControlState, before: &Epoch, not_before: Option<Instant>) -> Result<Epoch, EpochError> {
+        if before.control.catalog == control.catalog && before.control.customers == control.customers {
+            return Ok(Epoch { control, rules: before.rules.as_ref().map(Rules::share) });
+        }
+        let Some((text, warnings)) = control.load_catalog()? else { return Ok(Epoch { control, rules: None }) };
+        let catalog = match &before.rules {
+            Some(rules) => {
+                let not_before = not_before.unwrap_or(Instant::from_micros(i64::MIN));
+                let succeeded = succeed(&rules.catalog, text.clone(), not_before)?;
+                control.numbering = numbering(&succeeded, &text).map(|Numbering(lists)| lists);
+                // As a restart will have it: without slots that no meter reads any more.
+                match &control.numbering {
+                    Some(lists) => numbered(text, &Numbering(lists.clone())).ok_or(EpochError::Numbering)?,
+                    None => text,
+                }
+            }
+            None => text,
+        };
+        let rules = Some(Rules::compile(&control, catalog, warnings)?);
+        Ok(Epoch { control, rules })
     }
 
     /// Whether two epochs decode and rate alike.
@@ -90,6 +105,14 @@ impl Epoch {
 }
 
 impl Rules {
+    fn compile(control: &ControlState, catalog: Catalog, warnings: Vec<Problem>) -> Result<Rules, EpochError> {
+        let key = HashKey::new(secret(&control.fingerprint_key).ok_or(EpochError::Key)?);
+        let catalog = Arc::new(catalog);
+        let plan = Arc::new(RatingPlan::compile(Arc::clone(&catalog), key.clone())?);
+        let decoder = Decoder::new(&catalog, key, control.shards).with_missing_time(MissingTime::LogTime);
+        Ok(Rules { catalog, plan, decoder: Arc::new(decoder), warnings })
+    }
+
     fn share(&self) -> Rules {
         Rules {
             catalog: Arc::clone(&self.catalog),

@@ -32,13 +32,6 @@ impl Counts {
             _ => self.accepted += 1,
         }
     }
-
-    /// Adds others.
-    pub fn add_all(&mut self, other: Counts) {
-        self.accepted += other.accepted;
-        self.duplicate += other.duplicate;
-        self.conflict += other.conflict;
-    }
 }
 
 /// Why a request was not served, though it was valid.

@@ -30,12 +30,8 @@ pub fn create_key(config: Option<&Path>, new: &NewKey) -> Result<Value> {
     let expires_at_us = new.expires_at.as_ref().map(at).transpose()?.map(Timestamp::as_microsecond);
     let (key, record) = keys::create(new.name.clone(), new.role).context("the system has no random numbers")?;
     let pattern = |text: &Option<String>| text.clone().map(Pattern);
-    let record = KeyRecord {
-        subjects: pattern(&new.subjects),
-        sources: pattern(&new.sources),
-        expires_at_us,
-        ..record
-    };
+    let record =
+        KeyRecord { subjects: pattern(&new.subjects), sources: pattern(&new.sources), expires_at_us, ..record };
     let id = record.id.clone();
     start::append_control(&mut writer, &state, Control::Key(record), &SystemClock)?;
     Ok(json!({ "id": id, "key": key }))
@@ -72,7 +68,9 @@ pub fn log(args: &LogArgs) -> Result<ExitCode> {
     if is_inspection {
         print!("{}", report(&segments, target.format));
     }
-    let findings = if is_inspection { findings } else {
+    let findings = if is_inspection {
+        findings
+    } else {
         weir_log::verify(&files, start::LOG, known_durable)?.iter().map(ToString::to_string).collect()
     };
     findings.iter().for_each(|finding| eprintln!("{finding}"));
@@ -108,7 +106,8 @@ fn report(segments: &[weir_log::SegmentReport], format: Format) -> String {
             .collect();
         return format!("{:#}\n", Value::Array(rows));
     }
-    let mut rows = vec![["segment", "records", "first", "next", "bytes", "from", "to", "state"].map(str::to_owned).to_vec()];
+    let mut rows =
+        vec![["segment", "records", "first", "next", "bytes", "from", "to", "state"].map(str::to_owned).to_vec()];
     for segment in segments {
         let time = |which: fn(&(weir_model::time::Instant, weir_model::time::Instant)) -> String| {
             segment.log_times.as_ref().map_or_else(|| "-".to_owned(), which)

@@ -6,7 +6,6 @@
 use serde::{Deserialize, Serialize};
 use weir_log::Kind;
 use weir_model::event::Span;
-use weir_model::time::Instant;
 use weir_model::verdict::{RejectCode, Rejection};
 
 use super::control::{CustomerDocument, KeyRecord, Subscription};
@@ -136,9 +135,4 @@ pub fn restore(rejected: &Rejected, position: u32, text: &mut Vec<u8>) -> Reject
         sentence: rejected.sentence.clone(),
         record: Span::new(start, len),
     }
-}
-
-/// The instant that a close seals through.
-pub fn through(micros: i64) -> Instant {
-    Instant::from_micros(micros)
 }

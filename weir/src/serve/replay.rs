@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use weir_aggregator::LogMark;
 use weir_model::event::Chunk;
 
 use super::admission::Chunks;
@@ -42,21 +43,22 @@ impl Replay {
     /// Applies the next record.
     pub fn apply(&mut self, mut logged: Logged) -> Result<()> {
         let (offset, log_time, bytes) = (logged.offset, logged.log_time, logged.bytes);
+        let mark = LogMark { offset: offset + 1, logged_at: log_time };
         self.state.count_log_bytes(bytes);
         let ends = match &logged.what {
             What::Events(..) => {
                 let outputs = self.state.apply_events(std::slice::from_mut(&mut logged))?;
                 let What::Events(chunk, _) = logged.what else { unreachable!("just seen") };
                 let ends = self.outputs.measure(&chunk, (bytes, log_time));
-                self.append(Arc::new(chunk), outputs.into_iter().next().unwrap_or_default())?;
+                self.append(mark, Arc::new(chunk), outputs.into_iter().next().unwrap_or_default())?;
                 ends
             }
             What::Control(control, _) => {
                 let (numbered, epoch) = &**control;
                 let output = self.state.apply_control(offset, log_time, (numbered, Arc::clone(epoch)))?;
                 self.outputs.end_batch();
-                self.outputs.control(output)?;
-                true
+                self.outputs.control(mark, output)?;
+                false
             }
             What::Tick => {
                 self.state.apply_tick(offset, log_time)?;
@@ -71,8 +73,8 @@ impl Replay {
         (self.state, self.outputs)
     }
 
-    fn append(&mut self, chunk: Arc<Chunk>, outputs: Vec<weir_model::rated::ShardOutput>) -> Result<()> {
-        for (chunk, outputs) in self.outputs.append(chunk, outputs)? {
+    fn append(&mut self, mark: LogMark, chunk: Arc<Chunk>, outputs: Vec<weir_model::rated::ShardOutput>) -> Result<()> {
+        for (chunk, outputs) in self.outputs.append(mark, chunk, outputs)? {
             self.state.give_outputs(outputs);
             self.chunks.give_shared(chunk);
         }

@@ -54,15 +54,10 @@ pub struct SealWriter(pub Arc<dyn Files>);
 
 impl SealWriter {
     /// Writes a seal, or finds that it is there; gives its name.
-    pub fn write(
-        &self,
-        (number, offset): (usize, u64),
-        control: &ControlState,
-        shards: &mut [Shard],
-    ) -> Result<String> {
+    pub fn write(&self, (number, offset): (usize, u64), control: &ControlState, shards: &[Shard]) -> Result<String> {
         let mut entries = Vec::new();
         for shard in shards {
-            let bytes = shard.snapshot()?;
+            let bytes = shard.sealed();
             let file = format!("{FOLDER}/{number:06}-shard-{:04}", shard.number());
             self.put(&file, &bytes)?;
             let checksum = format!("{:016x}", xxh3_64(&bytes));

@@ -101,10 +101,17 @@ impl Cycle {
         self.manifest.end_offset
     }
 
+    /// Adds the runs that it names so far, by shard.
+    pub fn add_runs(&self, runs: &mut BTreeMap<u16, BTreeSet<u64>>) {
+        for (shard, entry) in (0_u16..).zip(&self.manifest.shards) {
+            runs.entry(shard).or_default().extend(&entry.runs);
+        }
+    }
+
     /// Takes the next shard as it is now.
     pub fn take_shard(&mut self, state: &mut Applier, writer: &SnapshotWriter) -> Result<()> {
         let number = self.manifest.shards.len();
-        let taken = Taken { bytes: state.shards[number].snapshot()?, runs: BTreeSet::new() };
+        let taken = state.shards[number].snapshot()?;
         let next_offset = state.next_offset();
         let file = format!("{FOLDER}/{:012}-shard-{number:04}", self.manifest.number);
         self.manifest.shards.push(ShardEntry {
@@ -112,16 +119,11 @@ impl Cycle {
             bytes: taken.bytes.len() as u64,
             checksum: format!("{:016x}", xxh3_64(&taken.bytes)),
             next_offset,
-            runs: taken.runs.into_iter().collect(),
+            runs: taken.runs.clone(),
         });
         self.manifest.end_offset = next_offset;
         writer.send(Task::Write(file, taken.bytes))
     }
-}
-
-struct Taken {
-    bytes: Vec<u8>,
-    runs: BTreeSet<u64>,
 }
 
 enum Task {

@@ -10,10 +10,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use weir_aggregator::{Outbox, Owner, Progress};
 use weir_files::{Disk, Files};
 use weir_ingest::DecodeScratch;
 use weir_log::{DeploymentId, Entry, Record, Writer};
+use weir_model::catalog::{self, NoFiles};
 use weir_model::event::Chunk;
+use weir_model::rated::Openings;
 use weir_rater::{Rows, Shard};
 
 use super::admission::Chunks;
@@ -25,17 +28,19 @@ use super::epoch::Epoch;
 use super::message::{Logged, Replies, What};
 use super::record::{self, Control, Numbered};
 use super::replay::Replay;
-use super::runs::IdentityRuns;
 use super::seals::{self, SealWriter};
 use super::snapshot::{self, Manifest, SnapshotWriter};
 use crate::config::Settings;
 use crate::failure::invalid;
+use crate::kept_identities::KeptIdentities;
 
 const DEPLOYMENT: &str = "deployment.json";
 const LOCK: &str = "lock";
 /// The log's folder.
 pub const LOG: &str = "log";
 const IDENTITIES: &str = "identities";
+/// The archive's folder.
+pub const ARCHIVE: &str = "archive";
 /// Chunks whose memory is kept.
 const CHUNKS_KEPT: usize = 64;
 
@@ -128,17 +133,17 @@ pub fn start(folder: &DataFolder, settings: &Settings, clock: &dyn Clock) -> Res
     if writer.next_offset() == 0 {
         begin(&mut writer, settings, clock)?;
     }
-    let runs = Arc::new(IdentityRuns::open(&folder.path.join(IDENTITIES), settings.identities.memory_bytes));
     let spread = Spread {
         pool: pool(settings.data.threads)?,
         rows: if settings.archive.is_some() { Rows::Keep } else { Rows::Count },
-        runs,
+        identities: KeptIdentities::new(Arc::clone(&files), IDENTITIES),
+        identity_bytes: settings.identities.memory_bytes,
     };
     let control = found.as_ref().map(|found| found.manifest.control.clone()).unwrap_or_default();
     let shards = if control.shards == 0 { settings.data.shards } else { control.shards };
     let epoch = match control.sequence {
         0 => Epoch { control, rules: None },
-        _ => Epoch::compile(control, None).context("the snapshot's catalog cannot be read any more")?,
+        _ => Epoch::compile(control).context("the snapshot's catalog cannot be read any more")?,
     };
     let mut state = Applier::new(Arc::new(epoch), spread, SealWriter(Arc::clone(&files)));
     let mut measured = Measured::default();
@@ -147,13 +152,48 @@ pub fn start(folder: &DataFolder, settings: &Settings, clock: &dyn Clock) -> Res
         measured = found.manifest.measured;
         restore(&mut state, &found.manifest, &found.shards)?;
     }
-    let outputs = Outputs::new(batch_limits(settings), measured, None);
+    let outbox = outbox(folder, settings, &state)?;
+    let mut outputs = Outputs::new(batch_limits(settings), measured, outbox);
+    tell_all(&mut state, &mut outputs)?;
     let snapshots = SnapshotWriter::start(files, settings.snapshots.every_log_bytes, kept)?;
     let chunks = Arc::new(Chunks::new(shards, CHUNKS_KEPT));
     let mut replay = Replay::new(state, outputs, Arc::clone(&chunks));
     read_again(&writer, &mut replay, &mut report)?;
     let (state, outputs) = replay.finish();
     Ok(Started { writer, state, outputs, snapshots, chunks, report })
+}
+
+/// Opens the archive, if there is to be one.
+fn outbox(folder: &DataFolder, settings: &Settings, state: &Applier) -> Result<Option<Outbox>> {
+    if settings.archive.is_none() {
+        return Ok(None);
+    }
+    let path = folder.path.join(ARCHIVE);
+    fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    folder.files.sync_folder("")?;
+    let catalog = match &state.epoch.rules {
+        Some(rules) => Arc::clone(&rules.catalog),
+        // Before the first catalog there is nothing to archive.
+        None => Arc::new(catalog::load("none", "name = \"none\"\ncurrency = \"USD\"\n", &NoFiles)?.0),
+    };
+    // One process at a time has the folder: its lock says so.
+    let owner = Owner { generation: 1, epoch: 1 };
+    let tell = |progress: Progress<'_>| {
+        if let Progress::Stopped(error) = progress {
+            tracing::error!(%error, "the archive has stopped");
+        }
+    };
+    Ok(Some(Outbox::open(Arc::new(Disk::new(path)), owner, catalog, tell).context("cannot open the archive")?))
+}
+
+/// Tells the archive which buckets restored shards have.
+fn tell_all(state: &mut Applier, outputs: &mut Outputs) -> Result<()> {
+    for shard in &mut state.shards {
+        let mut opened = Openings::default();
+        shard.tell_all(&mut opened);
+        outputs.tell(shard.number(), opened)?;
+    }
+    Ok(())
 }
 
 /// A restored shard for each file of the snapshot.
@@ -194,7 +234,7 @@ fn decode(record: &Record<'_>, replay: &Replay, scratch: &mut DecodeScratch) -> 
             let before = replay.epoch();
             let mut control = before.control.clone();
             control.apply(&numbered)?;
-            What::Control(Box::new((numbered, Arc::new(Epoch::compile(control, Some(before))?))), None)
+            What::Control(Box::new((numbered, Arc::new(Epoch::follow(control, before, None)?))), None)
         }
         record::LINES | record::MIXED | record::COLUMNS => {
             let rules = replay.epoch().rules.as_ref().context("events stand before the first catalog")?;
@@ -241,11 +281,7 @@ pub fn append_control(writer: &mut Writer, state: &ControlState, control: Contro
 }
 
 /// Opens the log and reads its control records only: for commands that run without a server.
-pub fn open_for_control(
-    folder: &DataFolder,
-    settings: &Settings,
-    clock: &dyn Clock,
-) -> Result<(Writer, ControlState)> {
+pub fn open_for_control(folder: &DataFolder, settings: &Settings, clock: &dyn Clock) -> Result<(Writer, ControlState)> {
     let files = &folder.files;
     let deployment = deployment(files.as_ref())?;
     let (found, _) = snapshot::find(files.as_ref())?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::Refusals;
+use super::{Numbering, Refusals};
 use crate::catalog::{
     Account, AccountIdx, Catalog, Charge, ChargeIdx, ChargeMeter, Customer, CustomerIdx, Dimension, EventType,
     FilterTerm, Meter, MeterIdx, Plan, PlanChange, PlanIdx, PriceVersion, TypeIdx,
@@ -181,6 +181,43 @@ impl Numbers {
         refusals.0.is_empty().then_some(numbers)
     }
 
+    /// Numbers that were kept. Slots have those of the text: no state holds them.
+    pub(super) fn kept(numbering: &Numbering, text: &Catalog) -> Option<Numbers> {
+        let lens = [
+            text.meters.len(),
+            text.event_types.len(),
+            text.plans.len(),
+            text.charges.len(),
+            text.accounts.len(),
+            text.customers.len(),
+        ];
+        let is_permutation = |(list, len): (&Vec<u32>, usize)| {
+            let mut sorted = list.clone();
+            sorted.sort_unstable();
+            sorted.len() == len && sorted.into_iter().eq(0..position(len))
+        };
+        if !numbering.0.iter().zip(lens).all(is_permutation) {
+            return None;
+        }
+        let [meters, event_types, plans, charges, accounts, customers] = numbering.0.clone();
+        let slots = |event_type: &EventType| Slots {
+            values: (0..position(event_type.values.len())).collect(),
+            texts: (0..position(event_type.texts.len())).collect(),
+        };
+        let slots = text.event_types.iter().map(slots).collect();
+        Some(Numbers { meters, event_types, plans, charges, accounts, customers, slots })
+    }
+
+    /// All but the slots.
+    pub(super) fn lists(&self) -> [&[u32]; 6] {
+        [&self.meters, &self.event_types, &self.plans, &self.charges, &self.accounts, &self.customers]
+    }
+
+    /// Whether the text alone would lead to other numbers.
+    pub(super) fn are_changed(&self) -> bool {
+        !self.lists().iter().all(|list| list.iter().copied().eq(0..position(list.len())))
+    }
+
     /// The later catalog under these numbers.
     pub(super) fn renumber(&self, previous: &Catalog, next: Catalog) -> Catalog {
         let mut prices = Prices::default();
@@ -220,13 +257,12 @@ impl Numbers {
 
     /// The text's hash, and that of the numbers where the text alone would lead to others.
     fn hash(&self, text: u64) -> u64 {
-        let lists = [&self.meters, &self.event_types, &self.plans, &self.charges, &self.accounts, &self.customers];
-        if lists.iter().all(|list| list.iter().copied().eq(0..position(list.len()))) {
+        if !self.are_changed() {
             return text;
         }
         let mut hash = Xxh3Default::new();
         hash.update(&text.to_le_bytes());
-        for list in lists {
+        for list in self.lists() {
             hash.update(&position(list.len()).to_le_bytes());
             list.iter().for_each(|number| hash.update(&number.to_le_bytes()));
         }

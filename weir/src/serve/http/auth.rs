@@ -1,6 +1,5 @@
 //! Who asks, and what they may (design.md 5, L12).
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
@@ -41,9 +40,4 @@ pub fn authorize(app: &App, headers: &HeaderMap, role: Role) -> Result<Caller, P
 /// The key whose patterns events must match, if it has any.
 pub fn scope(caller: Caller) -> Option<Arc<KeyRecord>> {
     caller.filter(|key| key.subjects.is_some() || key.sources.is_some()).map(Arc::new)
-}
-
-/// Whether an address is of this machine only.
-pub fn is_local(address: IpAddr) -> bool {
-    address.is_loopback()
 }
