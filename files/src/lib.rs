@@ -5,12 +5,14 @@
 //! written is durable once `sync` has returned, and has its name once the folder's `sync_folder` has; before that
 //! a crash may keep all of it, nothing, or any part.
 
+mod below;
 mod disk;
 mod simulated;
 
 use std::fmt;
 use std::io::{self, IoSlice};
 
+pub use below::Below;
 pub use disk::Disk;
 pub use simulated::{Failure, Simulated, Survivors, for_each_crash, for_each_failure};
 

@@ -52,6 +52,8 @@ pub enum Command {
     Catalog(CatalogArgs),
     /// Seal the periods of a server that are over
     Close(CloseArgs),
+    /// Make the documents of a server's closes
+    Invoices(InvoicesArgs),
     /// Look at a server's log: what is in it, and whether it is whole
     Log(LogArgs),
     /// The server's configuration: is it sound, and what is in force?
@@ -295,6 +297,41 @@ pub struct CloseArgs {
     /// The server
     #[command(flatten)]
     pub connection: Connection,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// `weir invoices`
+#[derive(Debug, Clone, Args)]
+pub struct InvoicesArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub action: InvoicesAction,
+}
+
+/// What `weir invoices` does.
+#[derive(Debug, Clone, Subcommand)]
+pub enum InvoicesAction {
+    /// Make the documents of all closes from the seals in the data folder; the same ones every time
+    Build(InvoicesBuildArgs),
+}
+
+/// `weir invoices build`
+#[derive(Debug, Clone, Args)]
+pub struct InvoicesBuildArgs {
+    /// Folder for the documents; it must not exist
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The data folder [default: what the configuration says]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Configuration that names the data folder
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Only this customer's documents; printed too, unless --format says otherwise
+    #[arg(long, value_name = "ID")]
+    pub customer: Option<String>,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,

@@ -15,6 +15,7 @@ pub mod failure;
 pub mod files;
 pub mod identity_files;
 pub mod init;
+mod invoices;
 mod kept_catalog;
 pub mod kept_identities;
 pub mod memory;
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Keys(args) => client::keys(&args),
         Command::Catalog(args) => client::catalog(&args),
         Command::Close(args) => client::close(&args),
+        Command::Invoices(args) => invoices::command(&args),
         Command::Log(args) => serve::offline::log(&args),
         Command::Config(args) => config::command(&args),
     };

@@ -3,7 +3,7 @@
 //! Catalog and inputs are opened first, so that a mistake costs nothing; then everything is rated, with a close wherever the log
 //! has one; what the run leaves behind is published at once, or not at all.
 
-mod documents;
+pub mod documents;
 pub mod intake;
 mod output;
 pub mod pieces;
@@ -102,7 +102,7 @@ pub fn execute(args: &RunArgs) -> Result<Outcome> {
         identities,
         plan,
         output,
-        documents: Documents::new(args, &catalog, folder.as_deref())?,
+        documents: Documents::new(args.customer.as_deref(), &catalog, folder.as_deref())?,
         intake: Intake::default(),
         settled: Settled::new(),
         settlement_rows: 0,

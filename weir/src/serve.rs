@@ -10,7 +10,7 @@ pub mod clock;
 mod columns;
 pub mod control;
 mod engine;
-mod epoch;
+pub(crate) mod epoch;
 mod http;
 mod journal;
 pub mod keys;
@@ -18,7 +18,7 @@ mod message;
 pub mod offline;
 mod record;
 mod replay;
-mod seals;
+pub(crate) mod seals;
 mod snapshot;
 mod start;
 mod status;
@@ -35,6 +35,7 @@ use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
+use weir_files::Files;
 use weir_ingest::DecodeScratch;
 
 use crate::cli::ServeArgs;
@@ -53,18 +54,41 @@ const QUEUE: usize = 1 << 14;
 /// How often log time passes when nobody sends.
 const TICK: Duration = Duration::from_secs(1);
 
+/// What `--dev` sells.
+const TRIAL_CATALOG: &str = include_str!("../../config/catalogs/ai-api.toml");
+const TRIAL_EVENT: &str = r#"{"specversion": "1.0", "id": "1", "source": "/try", "type": "llm.completion", "subject": "acme",
+    "data": {"model": "swift-3", "input_tokens": 1200, "output_tokens": 350, "user": "ada"}}"#;
+
 /// Runs the command.
 pub fn command(args: &ServeArgs) -> Result<ExitCode> {
-    let settings = config::load(args.config.as_deref())?.settings;
+    let mut settings = config::load(args.config.as_deref())?.settings;
     telemetry(&settings)?;
+    let trial = args.dev.then(tempfile::tempdir).transpose()?;
+    if let Some(folder) = &trial {
+        settings.data.folder = folder.path().to_owned();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let server = Server::start(settings, Arc::new(SystemClock), &runtime)?;
+    if trial.is_some() {
+        runtime.block_on(server.node.app.put_catalog(TRIAL_CATALOG))?;
+        print!("{}", how_to_try(server.address));
+    }
     let interrupted = runtime.block_on(async { stop_signal().await });
     interrupted?;
     tracing::info!("draining: no new events are taken, requests under way finish");
     server.stop(runtime)?;
     tracing::info!("stopped; everything that was acknowledged is on the disk");
     Ok(ExitCode::SUCCESS)
+}
+
+/// What to paste.
+fn how_to_try(address: SocketAddr) -> String {
+    format!(
+        "\nWeir listens on http://{address} and forgets everything when it ends. Try, in another terminal:\n
+  curl http://{address}/v1/events -H 'content-type: application/cloudevents+json' -d '{TRIAL_EVENT}'
+  curl http://{address}/v1/customers/acme/current
+  curl http://{address}/docs\n\n"
+    )
 }
 
 fn telemetry(settings: &Settings) -> Result<()> {
@@ -87,45 +111,25 @@ async fn stop_signal() -> Result<()> {
     Ok(())
 }
 
-/// A running server.
-pub struct Server {
-    /// Where it listens.
-    pub address: SocketAddr,
+/// Log, shards and everything that answers, without a socket.
+pub struct Node {
     app: Arc<App>,
-    stop: oneshot::Sender<()>,
-    serving: tokio::task::JoinHandle<Result<()>>,
     journal: JoinHandle<Result<()>>,
     engine: JoinHandle<Result<()>>,
-    _folder: DataFolder,
 }
 
-impl Server {
-    /// Recovers what is on the disk and begins to serve.
-    pub fn start(settings: Settings, clock: Arc<dyn Clock>, runtime: &Runtime) -> Result<Server> {
+impl Node {
+    /// Recovers what is in `files` and is ready to serve.
+    pub fn start(files: Arc<dyn Files>, settings: Settings, clock: Arc<dyn Clock>) -> Result<Node> {
         let began = std::time::Instant::now();
-        let listen = settings.server.listen;
-        let listener = runtime.block_on(TcpListener::bind(listen));
-        let listener = listener.map_err(|error| invalid(format!("cannot listen on {listen}: {error}")))?;
-        let address = listener.local_addr()?;
-        let folder = DataFolder::open(&settings.data.folder)?;
         let Started { writer, state, outputs, snapshots, chunks, report } =
-            start::start(&folder, &settings, clock.as_ref())?;
-        if state.epoch.control.keys.is_empty() && !listen.ip().is_loopback() {
-            return Err(invalid(format!(
-                "server.listen is {listen}, which others can reach, and there is no key yet; make one with \
-                 `weir keys create --role admin --name me`, or listen on 127.0.0.1"
-            )));
-        }
+            start::start(files, &settings, clock.as_ref())?;
         if let Some(torn) = &report.torn {
             tracing::warn!(torn, "a write that nobody was told of was cut off the log's end");
         }
-        tracing::info!(
-            snapshot = report.snapshot,
-            records = report.records,
-            events = report.events,
-            seconds = began.elapsed().as_secs_f64(),
-            "recovered"
-        );
+        let seconds = began.elapsed().as_secs_f64();
+        let start::StartReport { snapshot, records, events, .. } = report;
+        tracing::info!(snapshot, records, events, seconds, "recovered");
         let status = Arc::new(Status::default());
         let epoch = Arc::clone(&state.epoch);
         let (to_journal, journal_inbox) = weir_handoff::bounded(QUEUE);
@@ -164,32 +168,80 @@ impl Server {
             control: tokio::sync::Mutex::new(()),
             chunks,
         });
-        let (stop, stopped) = oneshot::channel::<()>();
-        let tls = app.settings.tls.as_ref().map(tls).transpose()?;
         app.status.enter(Phase::Ready);
-        let serving = runtime.spawn(http::serve(listener, tls, Arc::clone(&app), async {
+        Ok(Node { app, journal, engine })
+    }
+
+    /// What answers requests.
+    pub fn router(&self) -> axum::Router {
+        http::router(Arc::clone(&self.app))
+    }
+
+    /// Tells the log that time passes.
+    pub fn tick(&self) {
+        // A journal that is behind has enough to do.
+        let _ = self.app.journal.try_send(ToJournal::Tick);
+    }
+
+    /// Writes what is left, and ends. Nobody may hold its router any more.
+    pub fn stop(self) -> Result<()> {
+        let Node { app, journal, engine } = self;
+        app.status.enter(Phase::Draining);
+        // A full queue is being emptied; a closed one belongs to a journal that has stopped already.
+        let _ = app.journal.send(ToJournal::Stop);
+        drop(app);
+        let join =
+            |thread: JoinHandle<Result<()>>| thread.join().map_err(|_| anyhow!("internal error: a thread panicked"))?;
+        let journal = join(journal);
+        join(engine).and(journal)
+    }
+}
+
+/// A running server.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    node: Node,
+    stop: oneshot::Sender<()>,
+    serving: tokio::task::JoinHandle<Result<()>>,
+    _folder: DataFolder,
+}
+
+impl Server {
+    /// Recovers what is on the disk and begins to serve.
+    pub fn start(settings: Settings, clock: Arc<dyn Clock>, runtime: &Runtime) -> Result<Server> {
+        let began = std::time::Instant::now();
+        let listen = settings.server.listen;
+        let listener = runtime.block_on(TcpListener::bind(listen));
+        let listener = listener.map_err(|error| invalid(format!("cannot listen on {listen}: {error}")))?;
+        let address = listener.local_addr()?;
+        let tls = settings.tls.as_ref().map(tls).transpose()?;
+        let folder = DataFolder::open(&settings.data.folder)?;
+        let node = Node::start(Arc::clone(&folder.files), settings, clock)?;
+        if node.app.epoch.load().control.keys.is_empty() && !listen.ip().is_loopback() {
+            return Err(invalid(format!(
+                "server.listen is {listen}, which others can reach, and there is no key yet; make one with \
+                 `weir keys create --role admin --name me`, or listen on 127.0.0.1"
+            )));
+        }
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = runtime.spawn(http::serve(listener, tls, Arc::clone(&node.app), async {
             // Whoever drops the other end wants it to stop as well.
             let _ = stopped.await;
         }));
-        runtime.spawn(tick(Arc::clone(&app)));
-        tracing::info!(address = %address, seconds = began.elapsed().as_secs_f64(), "ready");
-        Ok(Server { address, app, stop, serving, journal, engine, _folder: folder })
+        runtime.spawn(tick(Arc::clone(&node.app)));
+        tracing::info!(%address, seconds = began.elapsed().as_secs_f64(), "ready");
+        Ok(Server { address, node, stop, serving, _folder: folder })
     }
 
     /// Lets requests under way finish, writes what is left, and ends.
     pub fn stop(self, runtime: Runtime) -> Result<()> {
-        let Server { app, stop, serving, journal, engine, .. } = self;
-        app.status.enter(Phase::Draining);
+        let Server { node, stop, serving, .. } = self;
+        node.app.status.enter(Phase::Draining);
         let _ = stop.send(());
         runtime.block_on(serving).context("the server's task")??;
-        // A full queue is being emptied; a closed one belongs to a journal that has stopped already.
-        let _ = app.journal.send(ToJournal::Stop);
-        drop(app);
         runtime.shutdown_timeout(Duration::from_secs(5));
-        let join =
-            |thread: JoinHandle<Result<()>>| thread.join().map_err(|_| anyhow!("internal error: a thread panicked"))?;
-        join(journal)?;
-        join(engine)
+        node.stop()
     }
 }
 

@@ -14,7 +14,6 @@ use weir_rater::close::Close;
 
 use super::output::sync_folder;
 use super::progress::Progress;
-use crate::cli::RunArgs;
 
 /// How many documents get files of their own (JSON, text, HTML); `invoices.ndjson` always has them all.
 const DOCUMENT_FILES_MAX: u64 = 1000;
@@ -48,11 +47,11 @@ struct Files {
 
 impl<'a> Documents<'a> {
     /// Documents in `folder`, if there is one.
-    pub fn new(args: &'a RunArgs, catalog: &'a Catalog, folder: Option<&Path>) -> Result<Documents<'a>> {
+    pub fn new(only: Option<&'a str>, catalog: &'a Catalog, folder: Option<&Path>) -> Result<Documents<'a>> {
         let prefix = catalog.seller.as_ref().map_or("INV-", |seller| seller.invoice_prefix.as_str());
         Ok(Documents {
             biller: Biller::new(catalog, Numbering::new(prefix)),
-            only: args.customer.as_deref(),
+            only,
             files: folder.map(Files::create).transpose()?,
             billed: Billed::default(),
             texts: Vec::new(),

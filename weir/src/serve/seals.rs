@@ -89,32 +89,30 @@ impl SealWriter {
     }
 }
 
-/// All seals in order, with their shards' bytes checked.
-pub fn read(files: &dyn Files) -> Result<Vec<(Seal, Vec<Vec<u8>>)>> {
-    let mut seals = Vec::new();
-    for name in files.list(FOLDER)? {
-        if !name.ends_with(".json") {
-            continue;
-        }
+/// All seals, in order.
+pub fn list(files: &dyn Files) -> Result<Vec<Seal>> {
+    let mut seals: Vec<Seal> = Vec::new();
+    for name in files.list(FOLDER)?.iter().filter(|name| name.ends_with(".json")) {
         let path = format!("{FOLDER}/{name}");
         let seal: Seal =
             serde_json::from_slice(&read_all(files, &path)?).with_context(|| format!("{path} is no seal"))?;
         if seal.format != FORMAT {
             bail!("{path} has format {}; this version reads format {FORMAT}", seal.format);
         }
-        let shard = |entry: &SealedShard| {
-            let bytes = read_all(files, &entry.file)?;
-            if format!("{:016x}", xxh3_64(&bytes)) != entry.checksum {
-                bail!("{} is damaged: its checksum does not match what {path} says", entry.file);
-            }
-            Ok(bytes)
-        };
-        let shards = seal.shards.iter().map(shard).collect::<Result<_>>()?;
-        seals.push((seal, shards));
+        seals.push(seal);
     }
-    let gapless = (1..).zip(&seals).all(|(number, (seal, _))| seal.number == number);
-    if !gapless {
+    let is_gapless = (1..).zip(&seals).all(|(number, seal)| seal.number == number);
+    if !is_gapless {
         bail!("a seal is missing in {FOLDER}: {} are there, and their numbers have a gap", seals.len());
     }
     Ok(seals)
+}
+
+/// A shard's state at a close.
+pub fn read_shard(files: &dyn Files, number: u64, entry: &SealedShard) -> Result<Vec<u8>> {
+    let bytes = read_all(files, &entry.file)?;
+    if format!("{:016x}", xxh3_64(&bytes)) != entry.checksum {
+        bail!("{} is damaged: its checksum is not what seal {number} says", entry.file);
+    }
+    Ok(bytes)
 }

@@ -5,13 +5,13 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use weir_aggregator::{Outbox, Owner, Progress};
-use weir_files::{Disk, Files};
+use weir_files::{Below, Disk, Files};
 use weir_ingest::DecodeScratch;
 use weir_log::{DeploymentId, Entry, Record, Writer};
 use weir_model::catalog::{self, NoFiles};
@@ -55,8 +55,6 @@ pub struct Deployment {
 
 /// The data folder, locked.
 pub struct DataFolder {
-    /// Its path.
-    pub path: PathBuf,
     /// Its files.
     pub files: Arc<dyn Files>,
     _lock: File,
@@ -77,16 +75,19 @@ impl DataFolder {
             }
             Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the data folder"),
         }
-        let files: Arc<dyn Files> = Arc::new(Disk::new(path));
-        let there = files.list("")?;
-        for folder in [LOG, snapshot::FOLDER, seals::FOLDER, IDENTITIES] {
-            if !there.iter().any(|name| name == folder) {
-                files.make_folder(folder)?;
-            }
-        }
-        files.sync_folder("")?;
-        Ok(DataFolder { path: path.to_owned(), files, _lock: lock })
+        Ok(DataFolder { files: Arc::new(Disk::new(path)), _lock: lock })
     }
+}
+
+/// Makes the folders that are not there yet.
+fn lay_out(files: &dyn Files) -> Result<()> {
+    let there = files.list("")?;
+    for folder in [LOG, snapshot::FOLDER, seals::FOLDER, IDENTITIES, ARCHIVE] {
+        if !there.iter().any(|name| name == folder) {
+            files.make_folder(folder)?;
+        }
+    }
+    Ok(files.sync_folder("")?)
 }
 
 /// What a start leaves.
@@ -119,8 +120,8 @@ pub struct StartReport {
 }
 
 /// Opens everything and reads the log again.
-pub fn start(folder: &DataFolder, settings: &Settings, clock: &dyn Clock) -> Result<Started> {
-    let files = Arc::clone(&folder.files);
+pub fn start(files: Arc<dyn Files>, settings: &Settings, clock: &dyn Clock) -> Result<Started> {
+    lay_out(files.as_ref())?;
     let deployment = deployment(files.as_ref())?;
     let (found, kept) = snapshot::find(files.as_ref())?;
     let end_offset = found.as_ref().map_or(0, |found| found.manifest.end_offset);
@@ -152,7 +153,7 @@ pub fn start(folder: &DataFolder, settings: &Settings, clock: &dyn Clock) -> Res
         measured = found.manifest.measured;
         restore(&mut state, &found.manifest, &found.shards)?;
     }
-    let outbox = outbox(folder, settings, &state)?;
+    let outbox = outbox(&files, settings, &state)?;
     let mut outputs = Outputs::new(batch_limits(settings), measured, outbox);
     tell_all(&mut state, &mut outputs)?;
     let snapshots = SnapshotWriter::start(files, settings.snapshots.every_log_bytes, kept)?;
@@ -164,13 +165,10 @@ pub fn start(folder: &DataFolder, settings: &Settings, clock: &dyn Clock) -> Res
 }
 
 /// Opens the archive, if there is to be one.
-fn outbox(folder: &DataFolder, settings: &Settings, state: &Applier) -> Result<Option<Outbox>> {
+fn outbox(files: &Arc<dyn Files>, settings: &Settings, state: &Applier) -> Result<Option<Outbox>> {
     if settings.archive.is_none() {
         return Ok(None);
     }
-    let path = folder.path.join(ARCHIVE);
-    fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
-    folder.files.sync_folder("")?;
     let catalog = match &state.epoch.rules {
         Some(rules) => Arc::clone(&rules.catalog),
         // Before the first catalog there is nothing to archive.
@@ -183,7 +181,10 @@ fn outbox(folder: &DataFolder, settings: &Settings, state: &Applier) -> Result<O
             tracing::error!(%error, "the archive has stopped");
         }
     };
-    Ok(Some(Outbox::open(Arc::new(Disk::new(path)), owner, catalog, tell).context("cannot open the archive")?))
+    Ok(Some(
+        Outbox::open(Arc::new(Below::new(Arc::clone(files), ARCHIVE)), owner, catalog, tell)
+            .context("cannot open the archive")?,
+    ))
 }
 
 /// Tells the archive which buckets restored shards have.
@@ -283,6 +284,7 @@ pub fn append_control(writer: &mut Writer, state: &ControlState, control: Contro
 /// Opens the log and reads its control records only: for commands that run without a server.
 pub fn open_for_control(folder: &DataFolder, settings: &Settings, clock: &dyn Clock) -> Result<(Writer, ControlState)> {
     let files = &folder.files;
+    lay_out(files.as_ref())?;
     let deployment = deployment(files.as_ref())?;
     let (found, _) = snapshot::find(files.as_ref())?;
     let (end, from, state) = found.map_or((0, 0, ControlState::default()), |found| {

@@ -84,6 +84,14 @@ impl App {
     }
 }
 
+impl App {
+    /// Puts a catalog in force, for the server itself.
+    pub async fn put_catalog(&self, text: &str) -> anyhow::Result<()> {
+        let control = Control::Catalog { text: text.to_owned(), files: Vec::new() };
+        self.change(control).await.map(drop).map_err(|problem| anyhow::anyhow!("{}", problem.detail))
+    }
+}
+
 fn changed(applied: &Applied) -> Response<Body> {
     let (log_time, note) = (applied.log_time.to_string(), applied.note.clone());
     let sequence = applied.epoch.control.sequence;
