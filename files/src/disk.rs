@@ -98,6 +98,12 @@ impl AppendFile for DiskFile {
         named("sync", &self.path, self.file.sync_data())
     }
 
+    fn forget(&mut self) {
+        // Advice: where it is not taken nothing is wrong.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
+    }
+
     fn preallocate(&mut self, bytes: u64) -> Result<(), FileError> {
         named("reserve room for", &self.path, reserve(&self.file, bytes))
     }

@@ -55,6 +55,10 @@ pub trait AppendFile: fmt::Debug + Send + Sync {
     /// success proves nothing about it.
     fn sync(&mut self) -> Result<(), FileError>;
 
+    /// Tells that nobody reads what is durable soon, so that memory which keeps it may go to what is written next: memory that was
+    /// used a moment ago is faster than memory that never was.
+    fn forget(&mut self) {}
+
     /// Reserves room for a file of so many bytes, without a change of its length. Where the system cannot, nothing happens.
     fn preallocate(&mut self, bytes: u64) -> Result<(), FileError>;
 }

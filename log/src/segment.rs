@@ -16,7 +16,12 @@ pub(crate) struct Segment {
     file: Box<dyn AppendFile>,
     /// Bytes written.
     pub(crate) position: u64,
+    /// How many of them memory need not keep.
+    forgotten: u64,
 }
+
+/// Bytes that are forgotten at once: the log is written far more than it is read.
+const FORGET_BYTES: u64 = 4 << 20;
 
 impl Segment {
     /// Begins a file with room for `bytes`, which has no segment's name yet.
@@ -24,7 +29,7 @@ impl Segment {
         let mut file = folder.files.create(&folder.unfinished(header.first_offset))?;
         file.preallocate(bytes)?;
         file.append(&mut [IoSlice::new(&header.encode())])?;
-        Ok(Segment { header, seed: header.seed(), file, position: HEADER_BYTES as u64 })
+        Ok(Segment { header, seed: header.seed(), file, position: HEADER_BYTES as u64, forgotten: 0 })
     }
 
     /// Makes all of it durable, then its name.
@@ -41,6 +46,11 @@ impl Segment {
     }
 
     pub(crate) fn sync(&mut self) -> Result<(), FileError> {
-        self.file.sync().map_err(published)
+        self.file.sync().map_err(published)?;
+        if self.position - self.forgotten >= FORGET_BYTES {
+            self.file.forget();
+            self.forgotten = self.position;
+        }
+        Ok(())
     }
 }

@@ -296,6 +296,7 @@ pub fn write_synced(files: &dyn Files, path: &str, bytes: &[u8]) -> Result<()> {
     for piece in bytes.chunks(PIECE_BYTES) {
         file.append(&mut [IoSlice::new(piece)])?;
         file.sync()?;
+        file.forget();
     }
     file.sync()?;
     Ok(())
