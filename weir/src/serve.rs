@@ -123,7 +123,7 @@ impl Node {
     pub fn start(files: Arc<dyn Files>, settings: Settings, clock: Arc<dyn Clock>) -> Result<Node> {
         let began = std::time::Instant::now();
         let Started { writer, state, outputs, snapshots, chunks, report } =
-            start::start(files, &settings, clock.as_ref())?;
+            start::start(Arc::clone(&files), &settings, clock.as_ref())?;
         if let Some(torn) = &report.torn {
             tracing::warn!(torn, "a write that nobody was told of was cut off the log's end");
         }
@@ -167,6 +167,7 @@ impl Node {
             epoch: ArcSwap::new(epoch),
             control: tokio::sync::Mutex::new(()),
             chunks,
+            files,
         });
         app.status.enter(Phase::Ready);
         Ok(Node { app, journal, engine })

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use weir_model::rated::{OpenedBucket, SettlementRow, ShardOutput};
 use weir_model::time::Instant;
+use weir_model::verdict::VerdictCounts;
 use weir_rater::close::{Close, Settled, seal};
 use weir_rater::identities::IdentitySettings;
 use weir_rater::{Counters, RatingPlan, Rows, Shard};
@@ -56,7 +57,38 @@ pub struct Stats {
     late_refused: u64,
     rows: u64,
     rows_digest: String,
-    rejected_by_hour: BTreeMap<String, BTreeMap<String, u64>>,
+    /// By hour of log time.
+    hours: BTreeMap<String, HourStats>,
+}
+
+/// What was counted in an hour of log time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct HourStats {
+    received: u64,
+    accepted: u64,
+    duplicate: u64,
+    conflict: u64,
+    /// By code.
+    rejected: BTreeMap<String, u64>,
+    rated: u64,
+    unpriced: u64,
+    unmetered: u64,
+    late_refused: u64,
+}
+
+impl HourStats {
+    fn add(&mut self, counts: VerdictCounts) {
+        let VerdictCounts { duplicate, conflict, unpriced, late_refused, rated, unmetered } = counts;
+        let accepted = unpriced + late_refused + rated + unmetered;
+        self.received += accepted + duplicate + conflict;
+        self.accepted += accepted;
+        self.duplicate += duplicate;
+        self.conflict += conflict;
+        self.rated += rated;
+        self.unpriced += unpriced;
+        self.unmetered += unmetered;
+        self.late_refused += late_refused;
+    }
 }
 
 /// What a control record did that leaves.
@@ -158,13 +190,32 @@ impl Applier {
             late_refused: counters.late_refused,
             rows: counters.rows,
             rows_digest: format!("{:032x}", counters.rows_digest.0),
-            rejected_by_hour: self
-                .counted
-                .rejected
-                .iter()
-                .map(|(hour, codes)| (Instant::from_micros(hour * HOUR_US).to_string(), codes.clone()))
-                .collect(),
+            hours: self.hours(None),
         }
+    }
+
+    /// What was counted in each hour of log time, of one customer or of all. Rejections are nobody's.
+    pub fn hours(&self, customer: Option<&str>) -> BTreeMap<String, HourStats> {
+        let mut hours: BTreeMap<String, HourStats> = BTreeMap::new();
+        for shard in &self.shards {
+            for (start, total) in shard.hours() {
+                match customer {
+                    None => hours.entry(start.to_string()).or_default().add(total),
+                    Some(customer) => {
+                        for (_, counts) in shard.hour(start).filter(|(name, _)| *name == Some(customer)) {
+                            hours.entry(start.to_string()).or_default().add(counts);
+                        }
+                    }
+                }
+            }
+        }
+        let rejected = self.counted.rejected.iter().filter(|_| customer.is_none());
+        for (hour, codes) in rejected {
+            let of_hour = hours.entry(Instant::from_micros(hour * HOUR_US).to_string()).or_default();
+            of_hour.received += codes.values().sum::<u64>();
+            of_hour.rejected.clone_from(codes);
+        }
+        hours
     }
 
     /// Bytes of log since the latest snapshot.

@@ -9,6 +9,7 @@ mod catalog;
 mod ingest;
 mod lines;
 mod metrics;
+mod quarantine;
 mod query;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
 use tokio_rustls::TlsAcceptor;
+use weir_files::Files;
 use weir_handoff::{Sender, TrySendError};
 
 use super::admission::Chunks;
@@ -64,6 +66,8 @@ pub struct App {
     pub room: Arc<Semaphore>,
     /// Memory for chunks.
     pub chunks: Arc<Chunks>,
+    /// The data folder.
+    pub files: Arc<dyn Files>,
 }
 
 impl App {
@@ -114,6 +118,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/keys/{id}", delete(catalog::revoke_key))
         .route("/v1/usage", get(query::usage))
         .route("/v1/stats", get(query::stats))
+        .route("/v1/quarantine", get(quarantine::list))
+        .route("/v1/quarantine/replay", post(quarantine::replay))
         .route("/healthz", get(metrics::healthz))
         .route("/readyz", get(metrics::readyz))
         .route("/metrics", get(metrics::metrics))

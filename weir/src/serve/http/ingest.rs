@@ -79,6 +79,23 @@ async fn take(app: &Arc<App>, request: Request<Body>) -> Result<Taken, Problem> 
     }
 }
 
+/// Takes lines that an administrator sends again.
+pub async fn take_lines(app: &Arc<App>, text: Vec<u8>) -> Result<Taken, Problem> {
+    may_take(app)?;
+    let mut taken = Taken::default();
+    if text.is_empty() {
+        return Ok(taken);
+    }
+    let mut room = Room::new(app);
+    room.grow(text.len())?;
+    let (reply, outcome) = Reply::new(room.permit.take());
+    let headers = HeaderMap::new();
+    let request = Taking { app, epoch: app.epoch.load_full(), key: None, headers: &headers };
+    app.submit(request.submission(text, 0, reply)?)?;
+    taken.add(finished(outcome).await?);
+    Ok(taken)
+}
+
 /// Whether events are taken now.
 fn may_take(app: &App) -> Result<(), Problem> {
     let unavailable =
@@ -241,15 +258,16 @@ impl Taking<'_> {
                 if under_way.len() >= PIECES_AHEAD
                     && let Some(outcome) = under_way.pop_front()
                 {
-                    taken.add(finished(outcome).await?);
+                    taken.add(finished(outcome).await.map_err(Problem::of_rest)?);
                 }
             }
             if !more {
                 break;
             }
         }
+        let is_only = taken == Taken::default() && under_way.len() == 1;
         for outcome in under_way {
-            taken.add(finished(outcome).await?);
+            taken.add(finished(outcome).await.map_err(|problem| rest(problem, is_only))?);
         }
         Ok(taken)
     }

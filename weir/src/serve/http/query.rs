@@ -261,9 +261,25 @@ fn position(plan: &RatingPlan, bucket: &BucketTotal) -> (Option<u32>, Option<Amo
     (tier, next)
 }
 
+/// Whose counts.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatsFilter {
+    /// One customer, hour by hour of the last 25; everybody otherwise.
+    #[serde(default)]
+    customer: Option<String>,
+}
+
 /// `GET /v1/stats`
-pub async fn stats(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
-    auth::authorize(&app, &headers, Role::Read)?;
-    let stats = app.ask(|engine| engine.state.stats()).await?;
-    Ok(answer::json(200, &stats))
+pub async fn stats(State(app): State<Arc<App>>, Query(filter): Query<StatsFilter>, headers: HeaderMap) -> Answer {
+    let caller = auth::authorize(&app, &headers, Role::Read)?;
+    check_scope(caller.as_ref(), filter.customer.as_deref())?;
+    match filter.customer {
+        None => Ok(answer::json(200, &app.ask(|engine| engine.state.stats()).await?)),
+        Some(customer) => {
+            let name = customer.clone();
+            let hours = app.ask(move |engine| engine.state.hours(Some(&name))).await?;
+            Ok(answer::json(200, &serde_json::json!({ "customer": customer, "hours": hours })))
+        }
+    }
 }
