@@ -19,16 +19,15 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-
 use weir_model::hash::{Fingerprint, PayloadDigest};
 use weir_model::time::Instant;
 
 pub(crate) use clock::Clock;
-pub use disk::DiskUse;
 use disk::{Disk, LOOKUP_EVENTS};
+pub use disk::{DiskUse, Kept};
 pub(crate) use disk::{KeptRun, KeptSection};
 pub use error::IdentitiesError;
+pub(crate) use filter::Sieve;
 pub(crate) use run::Place;
 pub use store::{NoStore, RunStore};
 pub use table::Admission;
@@ -90,25 +89,6 @@ pub struct Identities {
     on_disk: u64,
     /// Whether an error left it unknown what is known.
     failed: bool,
-}
-
-/// What a snapshot keeps of identities.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
-    pub(crate) clock: Clock,
-    /// log2 of the number of ranges.
-    pub(crate) range_bits: u32,
-    /// The runs of each generation, in order of age; the last one is current.
-    pub(crate) generations: Vec<Vec<KeptRun>>,
-    /// Identities of the current generation that are in no run.
-    pub(crate) newest: Vec<(Fingerprint, PayloadDigest)>,
-}
-
-impl Kept {
-    /// The numbers of all runs.
-    pub fn runs(&self) -> BTreeSet<u64> {
-        self.generations.iter().flatten().map(|run| run.number).collect()
-    }
 }
 
 impl Identities {

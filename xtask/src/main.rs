@@ -35,6 +35,8 @@ cargo xtask load               events to a server, as docs/load.md explains: --s
                                [--warmup N] [--seed N] [--rounds N] [--pool EVENTS] [--report DIR] [--json] [--ceiling]
 cargo xtask prove identities [N] [SIZE] [DIR]
                                N identities (20_000_000) under SIZE of memory (64MiB): what each costs; files in DIR
+cargo xtask prove snapshots [N] [MIB] [EVERY] [DIR]
+                               the same with a snapshot every so many events, and a start from the last one
 cargo xtask fuzz [TARGET] [--seconds N]
                                every fuzz target, or one, for N seconds (60) each
 cargo xtask aws-catalog [DIR]  the catalog of the AWS report, from its rates.csv (DIR: target/aws-cur)

@@ -8,12 +8,12 @@ mod kept;
 use weir_model::hash::{Fingerprint, PayloadDigest};
 
 use super::error::IdentitiesError;
-use super::filter::Filter;
+use super::filter::{Filter, Sieve};
 use super::merge::{Merge, Step};
-use super::run::{self, PAGE, Page, Run, RunWriter, Section};
+use super::run::{self, PAGE, Page, Run, RunWriter, Section, Shape};
 use super::store::RunStore;
 use super::table::{Table, halves};
-pub use kept::{KeptRun, KeptSection};
+pub use kept::{Kept, KeptRun, KeptSection};
 
 /// Runs of one level that are merged into one of the next: fewer are cheaper to probe, more are cheaper to write.
 const MERGE_RUNS: usize = 4;
@@ -67,6 +67,8 @@ pub struct Disk {
     piece_bytes: usize,
     /// Bytes of all runs' filters.
     filter_bytes: u64,
+    /// Up to how many of them new filters have a sieve.
+    sieve_bytes_max: u64,
     used: DiskUse,
     page: Page,
     lows: Vec<u64>,
@@ -97,6 +99,7 @@ impl Disk {
             range_bits,
             piece_bytes: pieces & !(PAGE - 1),
             filter_bytes: 0,
+            sieve_bytes_max: memory_bytes >> 3,
             used: DiskUse::default(),
             page: Page::new(),
             lows: Vec::new(),
@@ -138,7 +141,7 @@ impl Disk {
 
     /// Bytes that spilling a range of `len` identities takes: while it is written, and to merge what is there.
     pub fn bytes_to_spill(&self, len: usize) -> u64 {
-        let section = Filter::bytes_for(bytes(len));
+        let section = Filter::bytes_for(bytes(len), self.shape().sieve);
         let spill = if self.spill.is_some() { 0 } else { bytes(self.piece_bytes) };
         if self.merge.is_some() || self.is_empty() {
             section + spill
@@ -150,6 +153,13 @@ impl Disk {
     /// Bytes for a merge, beside the section that it writes: that one is in place of those it is merged from.
     fn merge_bytes(&self, runs: usize) -> u64 {
         bytes((runs + 1) * self.piece_bytes)
+    }
+
+    /// How the next run is written.
+    fn shape(&self) -> Shape {
+        let is_ample = self.filter_bytes <= self.sieve_bytes_max;
+        let sieve = if is_ample { Sieve::Present } else { Sieve::Absent };
+        Shape { range_bits: self.range_bits, piece_bytes: self.piece_bytes, sieve }
     }
 
     fn runs(&self) -> impl Iterator<Item = &Run> {
@@ -201,7 +211,8 @@ impl Disk {
             Some(writer) => writer,
             None => {
                 let number = self.begin_run(self.generations.len() - 1, 0)?;
-                RunWriter::create(self.store.as_mut(), number, self.range_bits, self.piece_bytes)?
+                let shape = self.shape();
+                RunWriter::create(self.store.as_mut(), number, shape)?
             }
         };
         let store = self.store.as_mut();
@@ -250,13 +261,13 @@ impl Disk {
             let Some(generation) = self.generations.get(age) else { continue };
             let due = if age == sealed { level_due(&generation.runs) } else { smallest(&generation.runs) };
             let section: u64 = (0..1 << self.range_bits).map(|range| section_len(&due, range)).max().unwrap_or(0);
-            let needed = self.merge_bytes(due.len()) + Filter::bytes_for(section);
+            let needed = self.merge_bytes(due.len()) + Filter::bytes_for(section, self.shape().sieve);
             if due.len() > 1 && section < u64::from(u32::MAX) && needed <= bytes_max {
                 let runs: Vec<u64> = due.iter().map(|run| run.number).collect();
                 let level = due.iter().map(|run| run.level).max().unwrap_or(0) + 1;
                 let number = self.begin_run(age, level)?;
-                let sizes = (self.range_bits, self.piece_bytes);
-                self.merge = Some(Box::new(Merge::begin(self.store.as_mut(), &runs, number, sizes)?));
+                let shape = self.shape();
+                self.merge = Some(Box::new(Merge::begin(self.store.as_mut(), &runs, number, shape)?));
                 return Ok(());
             }
         }

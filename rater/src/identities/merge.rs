@@ -4,7 +4,7 @@
 #![expect(clippy::arithmetic_side_effects, reason = "counts of records in memory")]
 
 use super::error::IdentitiesError;
-use super::run::{Run, RunReader, RunWriter, Section};
+use super::run::{Run, RunReader, RunWriter, Section, Shape};
 use super::store::RunStore;
 use super::table::Entry;
 
@@ -35,28 +35,23 @@ pub enum Step {
 }
 
 impl Merge {
-    /// Begins to merge `runs` of a shard with 2^`range_bits` ranges into run `number`.
-    pub fn begin(
-        store: &mut dyn RunStore,
-        runs: &[u64],
-        number: u64,
-        (range_bits, piece_bytes): (u32, usize),
-    ) -> Result<Merge, IdentitiesError> {
+    /// Begins to merge `runs` into run `number`.
+    pub fn begin(store: &mut dyn RunStore, runs: &[u64], number: u64, shape: Shape) -> Result<Merge, IdentitiesError> {
         let mut readers = Vec::with_capacity(runs.len());
         for run in runs {
-            readers.push(RunReader::open(store, *run, piece_bytes)?);
+            readers.push(RunReader::open(store, *run, shape.piece_bytes)?);
         }
-        let writer = RunWriter::create(store, number, range_bits, piece_bytes)?;
+        let writer = RunWriter::create(store, number, shape)?;
         let heads = Vec::with_capacity(runs.len());
         Ok(Merge {
             readers,
             heads,
             writer,
             range: 0,
-            ranges: 1 << range_bits,
+            ranges: 1 << shape.range_bits,
             is_begun: false,
             last: None,
-            piece_bytes,
+            piece_bytes: shape.piece_bytes,
         })
     }
 

@@ -17,7 +17,7 @@ mod writer;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::error::IdentitiesError;
-use super::filter::Filter;
+use super::filter::{Filter, Sieve};
 use super::store::RunStore;
 use super::table::{Entry, NO_ENTRY};
 pub use writer::RunWriter;
@@ -48,6 +48,17 @@ pub struct Run {
     sections: Vec<Option<Section>>,
 }
 
+/// How a run is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// log2 of the number of ranges.
+    pub range_bits: u32,
+    /// Bytes read or written at once.
+    pub piece_bytes: usize,
+    /// Whether filters have a sieve.
+    pub sieve: Sieve,
+}
+
 /// The identities of one range of hashes in a run.
 #[derive(Debug)]
 pub struct Section {
@@ -64,6 +75,8 @@ pub struct Place {
     pub len: u32,
     /// Page of the file that it begins with.
     pub first_page: u64,
+    /// Whether its filter has a sieve.
+    pub sieve: Sieve,
     /// Checksum of its filter.
     pub filter_check: u64,
 }
@@ -110,16 +123,16 @@ impl Run {
 
 impl Section {
     /// Room for a section of `len` records.
-    fn begun(len: u32, first_page: u64) -> Section {
-        Section { place: Place { len, first_page, filter_check: 0 }, filter: Filter::with_len(len) }
+    fn begun(len: u32, first_page: u64, sieve: Sieve) -> Section {
+        Section { place: Place { len, first_page, sieve, filter_check: 0 }, filter: Filter::with_len(len, sieve) }
     }
 
     /// Reads what is kept in memory of the section of a run that is at `place`.
     pub fn read(store: &dyn RunStore, run: u64, place: Place) -> Result<Section, IdentitiesError> {
         let page = place.filter_page();
-        let mut bytes = vec![0; usize::try_from(Filter::bytes_for(u64::from(place.len))).unwrap_or(usize::MAX)];
+        let mut bytes = vec![0; usize::try_from(place.filter_bytes()).unwrap_or(usize::MAX)];
         store.read_at(run, page * PAGE_BYTES, &mut bytes).map_err(|source| failed(store, run, "read", source))?;
-        let filter = Filter::from_bytes(place.len, &bytes);
+        let filter = Filter::from_bytes(place.len, place.sieve, &bytes);
         match filter.filter(|_| checksum(&bytes, run, page) == place.filter_check) {
             Some(filter) => Ok(Section { place, filter }),
             None => {
@@ -143,7 +156,11 @@ impl Place {
 
     /// The page after its last one.
     pub fn end_page(&self) -> u64 {
-        self.filter_page() + Filter::bytes_for(u64::from(self.len)).div_ceil(PAGE_BYTES)
+        self.filter_page() + self.filter_bytes().div_ceil(PAGE_BYTES)
+    }
+
+    fn filter_bytes(&self) -> u64 {
+        Filter::bytes_for(u64::from(self.len), self.sieve)
     }
 
     /// The page after its records.

@@ -6,7 +6,7 @@ use weir_model::time::Instant;
 
 use super::SnapshotError;
 use super::codec::{Reader, Writer};
-use crate::identities::{Clock, GENERATIONS_MAX, Kept, KeptRun, KeptSection, Place, RANGE_BITS_MAX};
+use crate::identities::{Clock, GENERATIONS_MAX, Kept, KeptRun, KeptSection, Place, RANGE_BITS_MAX, Sieve};
 
 /// More merges than any number of records could have been through.
 const LEVEL_MAX: u32 = 64;
@@ -24,6 +24,7 @@ pub fn write(out: &mut Writer, kept: &Kept) {
                 out.u32(crate::next_index(section.range));
                 out.u32(section.place.len);
                 out.u64(section.place.first_page);
+                out.u16(u16::from(section.place.sieve == Sieve::Present));
                 out.u64(section.place.filter_check);
             });
         });
@@ -48,7 +49,13 @@ fn read_run(from: &mut Reader<'_>) -> Result<KeptRun, SnapshotError> {
     let (number, level) = (from.u64()?, from.u32()?);
     let sections = from.list(|from| {
         let range = crate::at(from.u32()?);
-        Ok(KeptSection { range, place: Place { len: from.u32()?, first_page: from.u64()?, filter_check: from.u64()? } })
+        let (len, first_page) = (from.u32()?, from.u64()?);
+        let sieve = match from.u16()? {
+            0 => Sieve::Absent,
+            1 => Sieve::Present,
+            _ => return Err(SnapshotError::Invalid("filters")),
+        };
+        Ok(KeptSection { range, place: Place { len, first_page, sieve, filter_check: from.u64()? } })
     })?;
     Ok(KeptRun { number, level, sections })
 }

@@ -3,10 +3,34 @@
 //! A merge on its way is kept as it is: its finished sections are those of a complete run that lacks the ranges which are still in the runs that
 //! it is made of. A later merge takes those; nothing is in two runs or in none at any time.
 
+use std::collections::BTreeSet;
+
+use weir_model::hash::{Fingerprint, PayloadDigest};
+
 use super::{Disk, Generation};
+use crate::identities::clock::Clock;
 use crate::identities::error::IdentitiesError;
 use crate::identities::run::{self, Place, Run, Section};
 use crate::identities::store::RunStore;
+
+/// What a snapshot keeps of identities.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    pub(crate) clock: Clock,
+    /// log2 of the number of ranges.
+    pub(crate) range_bits: u32,
+    /// The runs of each generation, in order of age; the last one is current.
+    pub(crate) generations: Vec<Vec<KeptRun>>,
+    /// Identities of the current generation that are in no run.
+    pub(crate) newest: Vec<(Fingerprint, PayloadDigest)>,
+}
+
+impl Kept {
+    /// The numbers of all runs.
+    pub fn runs(&self) -> BTreeSet<u64> {
+        self.generations.iter().flatten().map(|run| run.number).collect()
+    }
+}
 
 /// A run, as a snapshot names it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{BODY, PAGE, PAGE_BYTES, PAGE_RECORDS, Section, checksum, failed, head, seed};
+use super::{BODY, PAGE, PAGE_BYTES, PAGE_RECORDS, Section, Shape, checksum, failed, head, seed};
 use crate::identities::error::IdentitiesError;
 use crate::identities::filter::Filter;
 use crate::identities::store::RunStore;
@@ -19,27 +19,21 @@ pub struct RunWriter {
     number: u64,
     /// The section begun.
     section: Section,
-    range_bits: u32,
+    shape: Shape,
     /// Records of the section so far.
     written: u32,
     piece: Vec<u8>,
-    piece_bytes: usize,
     /// Pages begun; the head is the first.
     pages: u64,
 }
 
 impl RunWriter {
-    /// Begins run `number`, of a shard with 2^`range_bits` ranges.
-    pub fn create(
-        store: &mut dyn RunStore,
-        number: u64,
-        range_bits: u32,
-        piece_bytes: usize,
-    ) -> Result<RunWriter, IdentitiesError> {
+    /// Begins run `number`.
+    pub fn create(store: &mut dyn RunStore, number: u64, shape: Shape) -> Result<RunWriter, IdentitiesError> {
         store.create(number).map_err(|source| failed(store, number, "create", source))?;
-        let mut piece = Vec::with_capacity(piece_bytes);
+        let mut piece = Vec::with_capacity(shape.piece_bytes);
         piece.extend_from_slice(&head(number));
-        Ok(RunWriter { number, section: Section::begun(0, 1), range_bits, written: 0, piece, piece_bytes, pages: 1 })
+        Ok(RunWriter { number, section: Section::begun(0, 1, shape.sieve), shape, written: 0, piece, pages: 1 })
     }
 
     /// Its number.
@@ -49,19 +43,19 @@ impl RunWriter {
 
     /// Bytes that it holds in memory.
     pub fn bytes(&self) -> u64 {
-        self.section.filter.bytes() + u64::try_from(self.piece_bytes).unwrap_or(u64::MAX)
+        self.section.filter.bytes() + u64::try_from(self.shape.piece_bytes).unwrap_or(u64::MAX)
     }
 
     /// Begins a section of `len` records.
     pub fn begin_section(&mut self, len: u32) {
-        self.section = Section::begun(len, self.pages);
+        self.section = Section::begun(len, self.pages, self.shape.sieve);
         self.written = 0;
     }
 
     /// Appends the next record of the section, greater than all before.
     pub fn push(&mut self, store: &mut dyn RunStore, entry: Entry) -> Result<(), IdentitiesError> {
         let [low, high, payload] = entry;
-        self.section.filter.push(low << self.range_bits);
+        self.section.filter.push(low << self.shape.range_bits);
         for word in [low, high, payload] {
             self.piece.extend_from_slice(&word.to_le_bytes());
         }
@@ -78,7 +72,7 @@ impl RunWriter {
         if self.written.rem_euclid(PAGE_RECORDS) != 0 {
             self.end_page(store)?;
         }
-        let mut section = std::mem::replace(&mut self.section, Section::begun(0, self.pages));
+        let mut section = std::mem::replace(&mut self.section, Section::begun(0, self.pages, self.shape.sieve));
         self.written = 0;
         section.filter.finish();
         section.place.filter_check = self.write_filter(store, &section.filter)?;
@@ -92,11 +86,11 @@ impl RunWriter {
         filter.write(|mut bytes| {
             check.update(bytes);
             while !bytes.is_empty() {
-                let room = self.piece_bytes - self.piece.len();
+                let room = self.shape.piece_bytes - self.piece.len();
                 let (now, later) = bytes.split_at(room.min(bytes.len()));
                 self.piece.extend_from_slice(now);
                 bytes = later;
-                if self.piece.len() == self.piece_bytes {
+                if self.piece.len() == self.shape.piece_bytes {
                     self.append(store)?;
                 }
             }
@@ -118,7 +112,7 @@ impl RunWriter {
         let checksum = checksum(self.piece.get(begin..).unwrap_or_default(), self.number, self.pages);
         self.piece.extend_from_slice(&checksum.to_le_bytes());
         self.pages += 1;
-        if self.piece.len() >= self.piece_bytes { self.append(store) } else { Ok(()) }
+        if self.piece.len() >= self.shape.piece_bytes { self.append(store) } else { Ok(()) }
     }
 
     fn append(&mut self, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {

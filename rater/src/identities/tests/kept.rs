@@ -160,8 +160,8 @@ fn only_filters_are_read_and_nothing_is_written() {
     let (read, bytes) = (life.disk.bytes_read(), life.disk.bytes());
     life.restart(4 << 10, false);
     let read = life.disk.bytes_read() - read;
-    // 10.5 bits of each, some words for each section, and a page for each run.
-    assert!(read < 200_000 * 21 / 16 + sections * 24 + 4096 * life.disk.files(), "{read} bytes");
+    // 10.5 bits of each, maybe four more, some words for each section, and a page for each run.
+    assert!(read < 200_000 * 29 / 16 + sections * 24 + 4096 * life.disk.files(), "{read} bytes");
     life.disk.crash();
     assert_eq!(life.disk.bytes(), bytes);
 }
