@@ -233,6 +233,7 @@ pub(super) mod tests {
             audit: 80 events sent, 76 unique; 75 accepted, 5 duplicate, 1 bodies sent again after a lost answer
             they come to 10417.2 USD over 38 customers and 38 totals
             DIFFERS: 2 conflicts, of none that were sent
-        "#]].assert_eq(&of(&report()));
+        "#]]
+        .assert_eq(&of(&report()));
     }
 }
