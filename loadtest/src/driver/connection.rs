@@ -40,6 +40,26 @@ pub(super) struct Exchanged {
     pub(super) stays_open: bool,
 }
 
+/// A request, and how much of it is sent.
+struct Request<'a> {
+    head: &'a [u8],
+    body: &'a [u8],
+    sent: usize,
+}
+
+impl Request<'_> {
+    fn is_sent(&self) -> bool {
+        self.sent == self.head.len() + self.body.len()
+    }
+
+    /// What is left of both parts.
+    fn rest(&self) -> [IoSlice<'_>; 2] {
+        let head = &self.head[self.sent.min(self.head.len())..];
+        let body = &self.body[self.sent.saturating_sub(self.head.len())..];
+        [IoSlice::new(head), IoSlice::new(body)]
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) fn new(stream: S) -> Connection<S> {
         Connection { stream, received: Vec::new(), buffer: vec![0; READ_BYTES].into(), unwritable: None }
@@ -48,23 +68,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Sends a request in two parts and waits for its response.
     pub(super) async fn exchange(&mut self, head: &[u8], body: &[u8]) -> Result<Exchanged, Failure> {
         self.received.clear();
-        let mut parts = [IoSlice::new(head), IoSlice::new(body)];
-        let mut unsent = &mut parts[..];
-        std::future::poll_fn(|context| self.poll_exchange(context, &mut unsent)).await
+        let mut request = Request { head, body, sent: 0 };
+        std::future::poll_fn(|context| self.poll_exchange(context, &mut request)).await
     }
 
     fn poll_exchange(
         &mut self,
         context: &mut Context<'_>,
-        unsent: &mut &mut [IoSlice<'_>],
+        request: &mut Request<'_>,
     ) -> Poll<Result<Exchanged, Failure>> {
-        self.poll_write(context, unsent);
+        self.poll_write(context, request);
         loop {
             match ready!(self.poll_read(context)) {
                 Ok(0) => return Poll::Ready(Err(self.unwritable.take().unwrap_or_else(closed).into())),
                 Ok(_) => {
                     if let Some(response) = parse(&self.received)? {
-                        let stays_open = !response.closes && unsent.is_empty() && self.unwritable.is_none();
+                        let stays_open = !response.closes && request.is_sent() && self.unwritable.is_none();
                         return Poll::Ready(Ok(Exchanged { response, stays_open }));
                     }
                 }
@@ -74,14 +93,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Writes what can be written.
-    fn poll_write(&mut self, context: &mut Context<'_>, unsent: &mut &mut [IoSlice<'_>]) {
-        while !unsent.is_empty() {
-            match Pin::new(&mut self.stream).poll_write_vectored(context, unsent) {
-                Poll::Ready(Ok(written)) if written > 0 => IoSlice::advance_slices(unsent, written),
-                Poll::Ready(result) => {
-                    *unsent = &mut [];
-                    self.unwritable = Some(result.err().unwrap_or_else(closed));
-                }
+    fn poll_write(&mut self, context: &mut Context<'_>, request: &mut Request<'_>) {
+        while !request.is_sent() && self.unwritable.is_none() {
+            match Pin::new(&mut self.stream).poll_write_vectored(context, &request.rest()) {
+                Poll::Ready(Ok(written)) if written > 0 => request.sent += written,
+                Poll::Ready(result) => self.unwritable = Some(result.err().unwrap_or_else(closed)),
                 Poll::Pending => return,
             }
         }

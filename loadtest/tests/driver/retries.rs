@@ -6,7 +6,7 @@ use weir_loadtest::driver::{BlockingClient, Counts, Form, Pool, Recipe, Tries, U
 
 use crate::served::{Act, Served};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const BUSY: &str = "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n";
 const BUSY_CLOSE: &str =
     "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 0\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";

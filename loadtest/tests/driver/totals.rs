@@ -22,7 +22,7 @@ fn load(served: &Served, pace: Pace) -> Load {
         pace,
         warmup: Duration::from_millis(20),
         length: LENGTH,
-        give_up_after: Duration::from_secs(60),
+        give_up_after: Duration::from_mins(1),
         pid: Some(std::process::id()),
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use weir_loadtest::driver::{Form, Load, POOL_EVENTS, Pace, Recipe, Server};
 
 /// How long a body is tried before the run ends.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
+const GIVE_UP_AFTER: Duration = Duration::from_mins(1);
 const SEED: u64 = 7;
 
 /// What to measure.
@@ -61,7 +61,7 @@ impl Options {
             threads: 1,
             pace: Pace::Closed,
             warmup: Duration::from_secs(5),
-            length: Duration::from_secs(60),
+            length: Duration::from_mins(1),
             rounds: 0,
             ceilings: Ceilings::Without,
             report: None,

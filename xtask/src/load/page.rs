@@ -103,7 +103,7 @@ fn percentiles(report: &Report) -> String {
     let (lowest, highest) = bounds(&curves);
     let (low, high) = (lowest.log10().floor(), highest.log10().ceil().max(lowest.log10().floor() + 1.0));
     let up = |milliseconds: f64| (milliseconds.log10() - low) / (high - low);
-    let decades = (0..).map(|step| low + f64::from(step)).take_while(|decade| *decade <= high);
+    let decades = multiples(1.0, high - low).map(|step| low + step);
     let x = Axis {
         place: &across,
         marks: MARKED
@@ -128,21 +128,13 @@ fn over_time(report: &Report, figures: impl Fn(&Phase) -> Vec<f64>) -> String {
     }
     let longest = report.options.seconds.max(1.0);
     let across = |second: f64| second / longest;
-    let step = round_step(longest);
-    let x = Axis {
-        place: &across,
-        marks: (0..)
-            .map(|n| f64::from(n) * step)
-            .take_while(|s| *s <= longest)
-            .map(|s| (s, format!("{s} s")))
-            .collect(),
-    };
+    let seconds = multiples(round_step(longest), longest);
+    let x = Axis { place: &across, marks: seconds.map(|second| (second, format!("{second} s"))).collect() };
     let highest = bounds(&curves).1.max(1.0);
     let step = round_step(highest);
     let top = (highest / step).ceil() * step;
     let up = |value: f64| value / top;
-    let marks = (0..).map(|n| f64::from(n) * step).take_while(|value| *value <= top * 1.001);
-    let y = Axis { place: &up, marks: marks.map(|value| (value, figure(value))).collect() };
+    let y = Axis { place: &up, marks: multiples(step, top).map(|value| (value, figure(value))).collect() };
     chart(&x, &y, &curves)
 }
 
@@ -157,6 +149,13 @@ fn round_step(to: f64) -> f64 {
     let power = 10_f64.powf((to / 5.0).log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power);
     steps.into_iter().find(|step| to / step <= 6.0).unwrap_or(to)
+}
+
+/// 0 and the multiples of a step up to a figure, give or take what floats are wrong by.
+fn multiples(step: f64, to: f64) -> impl Iterator<Item = f64> {
+    std::iter::successors(Some(0.0), |count| Some(count + 1.0))
+        .map(move |count| count * step)
+        .take_while(move |multiple| *multiple <= to * 1.001)
 }
 
 /// A figure of an axis, short.

@@ -207,6 +207,33 @@ pub(super) mod tests {
 
     #[test]
     fn reports_look_like_this() {
-        expect![[r#""#]].assert_eq(&of(&report()));
+        expect![[r#"
+            ndjson bodies of 1000 events, 4 connections, 1 threads, open loop, 1,500,000 events/s, 2 s after 1 s
+
+                           events/s  of it  server CPU  driver CPU  server MiB  events/CPU-s  server/this
+            server        1,450,000                                                2,900,000             
+              phase 1     1,500,000   1.03      1.00 s      0.20 s         183
+              phase 2     1,400,000   0.97      1.00 s      0.20 s         171
+            ceiling-sync  1,900,000                                                3,800,000         0.76
+              phase 1     2,000,000   1.05      1.00 s      0.20 s         244
+              phase 2     1,800,000   0.95      1.00 s      0.20 s         220
+
+            milliseconds               p50    p90    p99   p99.9  p99.99     max
+            server 1, latency        1.500  3.000  6.000  13.500  15.000  15.000
+            server 1, service        0.750  1.500  3.000   6.750   7.500   7.500
+            server 2, latency        1.900  3.800  7.600  17.100  19.000  19.000
+            server 2, service        0.950  1.900  3.800   8.550   9.500   9.500
+            ceiling-sync 1, latency  0.900  1.800  3.600   8.100   9.000   9.000
+            ceiling-sync 1, service  0.450  0.900  1.800   4.050   4.500   4.500
+            ceiling-sync 2, latency  1.000  2.000  4.000   9.000  10.000  10.000
+            ceiling-sync 2, service  0.500  1.000  2.000   4.500   5.000   5.000
+            server 2 did not keep up: 12 bodies were never sent, true latencies are greater
+            server 2 was asked again: 3 times after 429, 0 after 503, 0 without a connection, 1 after one broke
+
+            audit: 80 events sent, 76 unique; 75 accepted, 5 duplicate, 1 bodies sent again after a lost answer
+            they come to 10417.2 USD over 38 customers and 38 totals
+            DIFFERS: 2 conflicts, of none that were sent
+        "#]]
+        .assert_eq(&of(&report()));
     }
 }
