@@ -22,6 +22,7 @@ pub(crate) mod seals;
 mod snapshot;
 mod start;
 mod status;
+mod thresholds;
 
 use std::net::SocketAddr;
 use std::path::Path;

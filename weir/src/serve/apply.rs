@@ -19,6 +19,7 @@ use super::epoch::Epoch;
 use super::message::{Logged, What};
 use super::record::{Control, Numbered};
 use super::seals::SealWriter;
+use super::thresholds::{self, Told};
 use crate::kept_identities::KeptIdentities;
 use crate::memory::SHARD_BYTES_MIN;
 
@@ -40,6 +41,9 @@ pub struct Counted {
     pub rejected: BTreeMap<i64, BTreeMap<String, u64>>,
     /// What closes have settled, by shard and bucket: amounts at scale 18.
     pub settled: Vec<(u16, u32, String)>,
+    /// Thresholds that were reached.
+    #[serde(default)]
+    pub told: Told,
 }
 
 /// What was counted since the deployment began (L3): received = accepted + duplicate + conflict + rejected.
@@ -129,6 +133,7 @@ pub struct Applier {
     seals: SealWriter,
     counted: Counted,
     settled: Settled,
+    has_thresholds: bool,
     log_bytes: u64,
     free_outputs: Vec<ShardOutput>,
 }
@@ -144,6 +149,7 @@ impl Applier {
             seals,
             counted: Counted::default(),
             settled: Settled::new(),
+            has_thresholds: false,
             log_bytes: 0,
             free_outputs: Vec::new(),
         }
@@ -157,6 +163,7 @@ impl Applier {
             self.settled.insert((*shard, *bucket), amount.context("the snapshot's settlements are damaged")?);
         }
         (self.counted, self.shards, self.ahead) = (counted, shards, ahead);
+        self.has_thresholds = self.epoch.rules.as_ref().is_some_and(|rules| thresholds::are_in(&rules.catalog));
         Ok(())
     }
 
@@ -243,6 +250,16 @@ impl Applier {
         self.epoch.rules.as_ref().map(|rules| &rules.plan)
     }
 
+    /// Thresholds that were reached.
+    pub fn told(&self) -> &Told {
+        &self.counted.told
+    }
+
+    /// Whether some plan has thresholds.
+    pub fn has_thresholds(&self) -> bool {
+        self.has_thresholds
+    }
+
     /// What closes have settled.
     pub fn settled(&self) -> &Settled {
         &self.settled
@@ -306,7 +323,15 @@ impl Applier {
         };
         self.free_outputs = free;
         memory.into_iter().for_each(|left| self.free_outputs.extend(left));
-        let mut by_shard: Vec<_> = applied?.into_iter().map(Vec::into_iter).collect();
+        let applied = applied?;
+        if self.has_thresholds {
+            let chunks = records.iter().filter_map(|logged| match &logged.what {
+                What::Events(chunk, _) => Some(chunk),
+                _ => None,
+            });
+            chunks.flat_map(|chunk| &chunk.batches).for_each(|batch| self.counted.told.touch(batch));
+        }
+        let mut by_shard: Vec<_> = applied.into_iter().map(Vec::into_iter).collect();
         let record = |_| by_shard.iter_mut().map(|outputs| outputs.next().expect("one for each record")).collect();
         Ok(records.iter().map(record).collect())
     }
@@ -314,6 +339,10 @@ impl Applier {
     /// Time passes.
     pub fn apply_tick(&mut self, offset: u64, log_time: Instant) -> Result<()> {
         self.note(offset, log_time);
+        if let Some(rules) = self.epoch.rules.as_ref().filter(|_| self.has_thresholds) {
+            let told = self.counted.told.tick((&self.shards, &rules.plan), (offset, log_time));
+            told.map_err(|error| anyhow!("the thresholds cannot be looked at: {error}"))?;
+        }
         for (shard, ahead) in self.shards.iter_mut().zip(&self.ahead) {
             if offset >= *ahead {
                 shard.advance(log_time)?;
@@ -346,6 +375,7 @@ impl Applier {
     fn change_rules(&mut self, output: &mut ControlOutput) -> Result<()> {
         let Some(rules) = &self.epoch.rules else { return Ok(()) };
         let plan = Arc::clone(&rules.plan);
+        self.has_thresholds = thresholds::are_in(&rules.catalog);
         if self.shards.is_empty() {
             let shards = self.epoch.control.shards;
             let make =
@@ -372,6 +402,7 @@ impl Applier {
         output.rows.extend(sealed.adjustments);
         output.rows.extend(close.settlements().iter().cloned());
         self.settled = close.settled().clone();
+        self.counted.told.seal(through);
         let number = self.epoch.control.closes_us.len();
         let seal = self.seals.write((number, offset), &self.epoch.control, &self.shards)?;
         output.note = Some(format!("sealed through {through}: {seal}"));

@@ -118,6 +118,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/keys/{id}", delete(catalog::revoke_key))
         .route("/v1/usage", get(query::usage))
         .route("/v1/stats", get(query::stats))
+        .route("/v1/thresholds", get(query::thresholds))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/replay", post(quarantine::replay))
         .route("/healthz", get(metrics::healthz))

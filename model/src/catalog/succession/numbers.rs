@@ -347,12 +347,12 @@ impl Numbers {
     }
 
     fn plan(&self, plan: Plan) -> Plan {
-        let Plan { name, variant_of, currency, cycle, anchor, fees, proration, charges } = plan;
+        let Plan { name, variant_of, currency, cycle, anchor, fees, proration, thresholds, charges } = plan;
         // The order of numbers is that of usages and lines, here as in every catalog.
         let mut charges: Vec<ChargeIdx> = charges.into_iter().map(|charge| self.charge_idx(charge)).collect();
         charges.sort_unstable();
         let variant_of = variant_of.map(|owner| self.customer_idx(owner));
-        Plan { name, variant_of, currency, cycle, anchor, fees, proration, charges }
+        Plan { name, variant_of, currency, cycle, anchor, fees, proration, thresholds, charges }
     }
 
     fn charge(&self, charge: Charge, type_of: &dyn Fn(MeterIdx) -> TypeIdx, prices: &mut Prices) -> Charge {
