@@ -74,7 +74,9 @@ pub enum ArchiveError {
         position: u64,
     },
     /// Internal: a bucket, a total or a settlement row contradicts the catalog.
-    #[error("a bucket, total or settlement row contradicts the catalog ({what}): this is a bug in Weir, please report it")]
+    #[error(
+        "a bucket, total or settlement row contradicts the catalog ({what}): this is a bug in Weir, please report it"
+    )]
     Closing {
         /// What does not agree.
         what: &'static str,
