@@ -21,6 +21,7 @@ mod replay;
 pub(crate) mod seals;
 mod snapshot;
 mod start;
+mod stats;
 mod status;
 mod thresholds;
 

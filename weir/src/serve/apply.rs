@@ -10,10 +10,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use weir_model::rated::{OpenedBucket, SettlementRow, ShardOutput};
 use weir_model::time::Instant;
-use weir_model::verdict::VerdictCounts;
 use weir_rater::close::{Close, Settled, seal};
 use weir_rater::identities::IdentitySettings;
-use weir_rater::{Counters, RatingPlan, Rows, Shard};
+use weir_rater::{RatingPlan, Rows, Shard};
 
 use super::epoch::Epoch;
 use super::message::{Logged, What};
@@ -24,7 +23,7 @@ use crate::kept_identities::KeptIdentities;
 use crate::memory::SHARD_BYTES_MIN;
 
 /// An hour in microseconds.
-const HOUR_US: i64 = 3_600_000_000;
+pub const HOUR_US: i64 = 3_600_000_000;
 /// Hours of log time for which rejections are counted apart.
 const HOURS_KEPT: usize = 35 * 24;
 
@@ -44,55 +43,6 @@ pub struct Counted {
     /// Thresholds that were reached.
     #[serde(default)]
     pub told: Told,
-}
-
-/// What was counted since the deployment began (L3): received = accepted + duplicate + conflict + rejected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Stats {
-    offset: u64,
-    received: u64,
-    accepted: u64,
-    duplicate: u64,
-    conflict: u64,
-    rejected: u64,
-    rated: u64,
-    unpriced: u64,
-    unmetered: u64,
-    late_refused: u64,
-    rows: u64,
-    rows_digest: String,
-    /// By hour of log time.
-    hours: BTreeMap<String, HourStats>,
-}
-
-/// What was counted in an hour of log time.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct HourStats {
-    received: u64,
-    accepted: u64,
-    duplicate: u64,
-    conflict: u64,
-    /// By code.
-    rejected: BTreeMap<String, u64>,
-    rated: u64,
-    unpriced: u64,
-    unmetered: u64,
-    late_refused: u64,
-}
-
-impl HourStats {
-    fn add(&mut self, counts: VerdictCounts) {
-        let VerdictCounts { duplicate, conflict, unpriced, late_refused, rated, unmetered } = counts;
-        let accepted = unpriced + late_refused + rated + unmetered;
-        self.received += accepted + duplicate + conflict;
-        self.accepted += accepted;
-        self.duplicate += duplicate;
-        self.conflict += conflict;
-        self.rated += rated;
-        self.unpriced += unpriced;
-        self.unmetered += unmetered;
-        self.late_refused += late_refused;
-    }
 }
 
 /// What a control record did that leaves.
@@ -179,50 +129,9 @@ impl Applier {
         self.counted.next_offset
     }
 
-    /// Everything that was counted (L3).
-    pub fn stats(&self) -> Stats {
-        let mut counters = Counters::default();
-        self.shards.iter().for_each(|shard| counters.add(shard.counters()));
-        let rejected = self.counted.rejected.values().flat_map(BTreeMap::values).sum();
-        Stats {
-            offset: self.next_offset(),
-            received: counters.accepted() + counters.duplicate + counters.conflict + rejected,
-            accepted: counters.accepted(),
-            duplicate: counters.duplicate,
-            conflict: counters.conflict,
-            rejected,
-            rated: counters.rated,
-            unpriced: counters.unpriced,
-            unmetered: counters.unmetered,
-            late_refused: counters.late_refused,
-            rows: counters.rows,
-            rows_digest: format!("{:032x}", counters.rows_digest.0),
-            hours: self.hours(None),
-        }
-    }
-
-    /// What was counted in each hour of log time, of one customer or of all. Rejections are nobody's.
-    pub fn hours(&self, customer: Option<&str>) -> BTreeMap<String, HourStats> {
-        let mut hours: BTreeMap<String, HourStats> = BTreeMap::new();
-        for shard in &self.shards {
-            for (start, total) in shard.hours() {
-                match customer {
-                    None => hours.entry(start.to_string()).or_default().add(total),
-                    Some(customer) => {
-                        for (_, counts) in shard.hour(start).filter(|(name, _)| *name == Some(customer)) {
-                            hours.entry(start.to_string()).or_default().add(counts);
-                        }
-                    }
-                }
-            }
-        }
-        let rejected = self.counted.rejected.iter().filter(|_| customer.is_none());
-        for (hour, codes) in rejected {
-            let of_hour = hours.entry(Instant::from_micros(hour * HOUR_US).to_string()).or_default();
-            of_hour.received += codes.values().sum::<u64>();
-            of_hour.rejected.clone_from(codes);
-        }
-        hours
+    /// What was rejected, by hour of log time since 1970 and by code.
+    pub fn rejected(&self) -> &BTreeMap<i64, BTreeMap<String, u64>> {
+        &self.counted.rejected
     }
 
     /// Bytes of log since the latest snapshot.
