@@ -8,6 +8,9 @@ use weir_loadtest::job::Shape;
 use weir_model::time::Instant;
 use weir_rater::{Rows, Shard};
 
+/// A name, what becomes of rows, and shards to begin with.
+type Way<'w> = (&'w str, Rows, &'w dyn Fn() -> Vec<Shard>);
+
 fn rate(c: &mut Criterion) {
     let mut group = c.benchmark_group("rate");
     for tiers in [1, 8] {
@@ -21,7 +24,7 @@ fn rate(c: &mut Criterion) {
             }
             shards
         };
-        let ways: [(&str, Rows, &dyn Fn() -> Vec<Shard>); 3] = [
+        let ways: [Way<'_>; 3] = [
             ("counted", Rows::Count, &|| input.shards()),
             ("by-hour", Rows::Count, &in_an_hour),
             ("kept", Rows::Keep, &|| input.shards()),

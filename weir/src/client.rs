@@ -124,7 +124,7 @@ pub fn close(args: &CloseArgs) -> Result<ExitCode> {
     let answer = Client::new(&args.connection).json("POST", "/v1/closes", &json!({ "through": args.through }))?;
     match args.format {
         Format::Table => {
-            println!("{}", answer["note"].as_str().unwrap_or("That was sealed already; nothing has changed."))
+            println!("{}", answer["note"].as_str().unwrap_or("That was sealed already; nothing has changed."));
         }
         _ => println!("{answer:#}"),
     }

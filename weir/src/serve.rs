@@ -67,7 +67,7 @@ pub fn command(args: &ServeArgs) -> Result<ExitCode> {
     telemetry(&settings)?;
     let trial = args.dev.then(tempfile::tempdir).transpose()?;
     if let Some(folder) = &trial {
-        settings.data.folder = folder.path().to_owned();
+        folder.path().clone_into(&mut settings.data.folder);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let server = Server::start(settings, Arc::new(SystemClock), &runtime)?;
@@ -116,7 +116,7 @@ async fn stop_signal() -> Result<()> {
 /// Log, shards and everything that answers, without a socket.
 pub struct Node {
     app: Arc<App>,
-    journal: JoinHandle<Result<()>>,
+    journal: JoinHandle<()>,
     engine: JoinHandle<Result<()>>,
 }
 
@@ -193,10 +193,9 @@ impl Node {
         // A full queue is being emptied; a closed one belongs to a journal that has stopped already.
         let _ = app.journal.send(ToJournal::Stop);
         drop(app);
-        let join =
-            |thread: JoinHandle<Result<()>>| thread.join().map_err(|_| anyhow!("internal error: a thread panicked"))?;
-        let journal = join(journal);
-        join(engine).and(journal)
+        let panicked = |_| anyhow!("internal error: a thread panicked");
+        let journal = journal.join().map_err(panicked);
+        engine.join().map_err(panicked)?.and(journal)
     }
 }
 

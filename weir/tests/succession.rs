@@ -448,7 +448,7 @@ fn a_snapshot_knows_its_numbers() {
         let after = plan(catalog::succeed(&before, customers(&names), not_before).unwrap());
         assert_eq!(shard.replan(&after).unwrap(), []);
         let snapshot = shard.snapshot().unwrap();
-        let restore = |plan| Shard::restore(&snapshot, plan, IdentitySettings::in_memory());
+        let restore = |plan| Shard::restore(&snapshot.bytes, plan, IdentitySettings::in_memory());
         assert!(restore(after).is_ok());
         let alone = restore(plan(customers(&names)));
         assert_eq!(matches!(alone, Err(SnapshotError::OtherCatalog)), !is_same, "{names:?}");

@@ -18,7 +18,7 @@ use weir_model::time::Instant;
 use super::admission::Chunks;
 use super::apply::Applier;
 use super::archive::Outputs;
-use super::message::{Applied, Counts, Done, Logged, Question, Refusal, Replies, ToEngine, ToJournal, What};
+use super::message::{Applied, Counts, Done, Logged, Question, Refusal, Replies, Reply, ToEngine, ToJournal, What};
 use super::record::Rejected;
 use super::snapshot::{Cycle, SnapshotWriter};
 use super::status::Status;
@@ -58,8 +58,8 @@ enum Release {
 
 /// Who hears what.
 enum Answers {
-    Whole(super::message::Reply, Done),
-    Each(Vec<(Result<super::message::Reply, (Rejected, super::message::Reply)>, Counts)>),
+    Whole(Reply, Done),
+    Each(Vec<(Reply, Result<Counts, Rejected>)>),
 }
 
 /// What the engine is made of.
@@ -240,11 +240,11 @@ impl Engine {
             match release {
                 Release::Answers(Answers::Whole(reply, done)) => reply.send(Ok(done)),
                 Release::Answers(Answers::Each(replies)) => {
-                    for (reply, counts) in replies {
-                        match reply {
-                            Ok(reply) => reply.send(Ok(Done { counts, rejected: Vec::new() })),
-                            Err((rejected, reply)) => reply.send(Ok(Done { counts, rejected: vec![rejected] })),
-                        }
+                    for (reply, outcome) in replies {
+                        reply.send(Ok(match outcome {
+                            Ok(counts) => Done { counts, rejected: Vec::new() },
+                            Err(rejected) => Done { counts: Counts::default(), rejected: vec![rejected] },
+                        }));
                     }
                 }
                 Release::Rows(logged_at, chunk, outputs) => {
@@ -302,9 +302,9 @@ impl Engine {
         for (_, release) in self.waiting.drain(..) {
             match release {
                 Release::Answers(Answers::Whole(reply, _)) => reply.send(Err(Refusal::LogFailed)),
-                Release::Answers(Answers::Each(replies)) => replies.into_iter().for_each(|(reply, _)| match reply {
-                    Ok(reply) | Err((_, reply)) => reply.send(Err(Refusal::LogFailed)),
-                }),
+                Release::Answers(Answers::Each(replies)) => {
+                    replies.into_iter().for_each(|(reply, _)| reply.send(Err(Refusal::LogFailed)));
+                }
                 // Whoever asked hears that nobody answers.
                 Release::Call(_) | Release::Rows(..) | Release::Control(..) | Release::Cut => {}
             }
@@ -342,11 +342,7 @@ fn counts(outputs: &[ShardOutput]) -> Counts {
 }
 
 /// The verdict of each event for whoever sent it.
-fn each(
-    chunk: &Chunk,
-    outputs: &[ShardOutput],
-    replies: Vec<(Result<u32, Rejected>, super::message::Reply)>,
-) -> Answers {
+fn each(chunk: &Chunk, outputs: &[ShardOutput], replies: Vec<(Result<u32, Rejected>, Reply)>) -> Answers {
     let mut of_position = vec![Counts::default(); replies.len()];
     for (batch, output) in chunk.batches.iter().zip(outputs) {
         for (event, verdict) in batch.events.iter().zip(&output.verdicts) {
@@ -355,9 +351,6 @@ fn each(
             }
         }
     }
-    let answer = |(place, reply): (Result<u32, Rejected>, super::message::Reply)| match place {
-        Ok(position) => (Ok(reply), of_position.get(position as usize).copied().unwrap_or_default()),
-        Err(rejected) => (Err((rejected, reply)), Counts::default()),
-    };
-    Answers::Each(replies.into_iter().map(answer).collect())
+    let counts = |position: u32| of_position.get(position as usize).copied().unwrap_or_default();
+    Answers::Each(replies.into_iter().map(|(place, reply)| (reply, place.map(counts))).collect())
 }

@@ -80,7 +80,7 @@ impl Prepared {
 
 impl Journal {
     /// Works until it is told to stop. What is there by then is written and synced.
-    pub fn run(mut self) -> Result<()> {
+    pub fn run(mut self) {
         let mut group = Vec::new();
         let mut stops = false;
         while !stops && self.inbox.receive(&mut group).is_ok() {
@@ -96,7 +96,6 @@ impl Journal {
                 let _ = self.engine.send(ToEngine::Failed);
             }
         }
-        Ok(())
     }
 
     /// Writes everything that was handed over, in groups.
@@ -124,7 +123,7 @@ impl Journal {
                     records.push(self.control(*request));
                 }
                 ToJournal::Tick => {
-                    records.push(Prepared { kind: record::TICK, payload: None, text_len: 0, what: What::Tick })
+                    records.push(Prepared { kind: record::TICK, payload: None, text_len: 0, what: What::Tick });
                 }
                 ToJournal::Stop => {}
                 ToJournal::Trim(offset) => {

@@ -92,7 +92,7 @@ impl SealWriter {
 /// All seals, in order.
 pub fn list(files: &dyn Files) -> Result<Vec<Seal>> {
     let mut seals: Vec<Seal> = Vec::new();
-    for name in files.list(FOLDER)?.iter().filter(|name| name.ends_with(".json")) {
+    for name in files.list(FOLDER)?.iter().filter(|name| is_seal(name)) {
         let path = format!("{FOLDER}/{name}");
         let seal: Seal =
             serde_json::from_slice(&read_all(files, &path)?).with_context(|| format!("{path} is no seal"))?;
@@ -106,6 +106,11 @@ pub fn list(files: &dyn Files) -> Result<Vec<Seal>> {
         bail!("a seal is missing in {FOLDER}: {} are there, and their numbers have a gap", seals.len());
     }
     Ok(seals)
+}
+
+/// `000001.json`
+fn is_seal(name: &str) -> bool {
+    name.strip_suffix(".json").is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// A shard's state at a close.

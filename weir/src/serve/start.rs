@@ -128,9 +128,8 @@ pub fn start(files: Arc<dyn Files>, settings: &Settings, clock: &dyn Clock) -> R
     let log_settings = log_settings(&deployment, settings)?;
     let (mut writer, recovery) =
         weir_log::open(Arc::clone(&files), log_settings, end_offset, clock.now()).context("cannot open the log")?;
-    let mut report = StartReport::default();
-    report.torn =
-        recovery.torn.map(|torn| format!("{} ({} bytes, kept in {})", torn.finding, torn.bytes, torn.kept_in));
+    let torn = recovery.torn.map(|torn| format!("{} ({} bytes, kept in {})", torn.finding, torn.bytes, torn.kept_in));
+    let mut report = StartReport { torn, ..StartReport::default() };
     if writer.next_offset() == 0 {
         begin(&mut writer, settings, clock)?;
     }

@@ -48,7 +48,7 @@ fn check_meter(before: &Meter, after: &Meter, refusals: &mut Refusals) {
         match later {
             None => refusals.refuse(key, "is gone, but groups, filters and prices may have looked at it", "keep it"),
             Some(later) => {
-                refusals.same((key, &dimension.slot, &later.slot), REASON, "keep it, and name a new dimension")
+                refusals.same((key, &dimension.slot, &later.slot), REASON, "keep it, and name a new dimension");
             }
         }
     }

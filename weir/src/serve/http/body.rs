@@ -95,11 +95,12 @@ impl Incoming {
             };
             match frame {
                 None => return Ok(None),
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(piece) => return Ok(Some(piece)),
+                Some(Ok(frame)) => {
                     // Trailers say nothing that is wanted.
-                    Err(_) => continue,
-                },
+                    if let Ok(piece) = frame.into_data() {
+                        return Ok(Some(piece));
+                    }
+                }
                 Some(Err(error)) => {
                     return Err(Problem::invalid("body_broken", format!("the body broke off: {error}")));
                 }

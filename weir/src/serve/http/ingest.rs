@@ -108,7 +108,7 @@ fn may_take(app: &App) -> Result<(), Problem> {
         return unavailable("not_ready", "the server is starting or going away; nothing of this was taken", 2);
     }
     let identities = status.identities.load(std::sync::atomic::Ordering::Relaxed);
-    if identities >= u64::try_from(app.settings.identities.count_max).unwrap_or(u64::MAX) {
+    if identities >= app.settings.identities.count_max {
         let detail =
             "as many events as `identities.count_max` says are remembered; raise it, or wait until some are forgotten";
         return unavailable("identities_full", detail, 3600);
