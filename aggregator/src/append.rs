@@ -9,7 +9,8 @@ use crate::order::Ordered;
 const EVENT_BYTES: usize = 16 + 3 * size_of::<i64>() + 6 * size_of::<u32>();
 const ROW_BYTES: usize = 16 + 2 * size_of::<i64>() + 5 * size_of::<u32>();
 
-/// How much the batch at hand holds: a function of its chunks and settlements alone.
+/// How much the batch at hand holds: a function of what it keeps of chunks and settlements alone; all is 0 while that is
+/// nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BatchSize {
     /// Accepted events.
@@ -25,8 +26,9 @@ pub struct BatchSize {
 impl BatchSize {
     pub(crate) fn add(&mut self, ordered: &Ordered) {
         let rows: usize = ordered.outputs.iter().map(|output| output.rows.len()).sum();
-        let batches = ordered.chunk.batches.iter();
-        let texts: usize = batches.flat_map(|batch| &batch.attributes).map(text_bytes).sum();
+        let shards = ordered.chunk.batches.iter().zip(&ordered.outputs);
+        let events = shards.flat_map(|(batch, output)| batch.attributes.iter().zip(&output.verdicts));
+        let texts: usize = events.filter(|(_, verdict)| verdict.is_accepted()).map(|(said, _)| text_bytes(said)).sum();
         self.events += ordered.places.len();
         self.rows += rows;
         self.bytes += ordered.places.len() * EVENT_BYTES + rows * ROW_BYTES + texts;

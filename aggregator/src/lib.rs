@@ -4,9 +4,9 @@
 //! [`Archive`] is that of one run, [`Outbox`] that of a log that goes on.
 //!
 //! Owns: where a run's output batch ends, how rows are partitioned and encoded, and that nothing half-written looks
-//! whole. Does not own: the tables' columns (`weir_model::schema`), what anything costs, and the final
-//! name of a run's folder: the caller hands in a staging folder and renames it after [`Archive::finish`]. Keeps L6, L7 and L9: files are a
-//! function of the log alone, whatever the number of threads or shards.
+//! whole. Does not own: the tables' columns (`weir_model::schema`), what anything costs, where a log's batches end, and the
+//! final name of a run's folder: the caller hands in a staging folder and renames it after [`Archive::finish`]. Keeps L6, L7
+//! and L9: files are a function of the log alone, whatever the number of threads or shards.
 
 mod append;
 mod archive;

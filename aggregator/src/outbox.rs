@@ -147,11 +147,17 @@ impl Outbox {
         self.archived.load(Ordering::Acquire)
     }
 
-    /// How much the batch at hand holds: a function of the log since the batch before, so that batches may be cut by it.
-    /// Nothing while the log is replayed that earlier lives have archived. A batch must end before another call once it has
-    /// [`BATCH_BYTES_MAX`].
+    /// How much the batch at hand holds: a function of the log since the batch before that held something, so that batches
+    /// may be cut by it. Nothing while the log is replayed that earlier lives have archived. Once it has
+    /// [`BATCH_BYTES_MAX`], a batch must end before anything else comes.
     pub fn batch_size(&self) -> BatchSize {
         self.batch.size(self.rows.as_ref().map(RowTables::batch).unwrap_or_default())
+    }
+
+    /// The log's time of the first record that the batch at hand has something of: as good to cut by as its size, however
+    /// many lives have passed since.
+    pub fn batch_began_at(&self) -> Option<Instant> {
+        self.batch.logged_at.map(|(first, _)| first)
     }
 
     /// Takes buckets of a shard without the rows that opened them: all that a restored shard has, by number.

@@ -29,7 +29,7 @@ use jiff::tz::TimeZone;
 use crate::aggregation::Aggregation;
 use crate::calendar::{Anchor, Cycle};
 use crate::currency::Currency;
-use crate::number::{Amount, Scale};
+use crate::number::{Amount, Quantity, Scale};
 use crate::time::Instant;
 
 macro_rules! index {
@@ -203,6 +203,8 @@ pub struct Plan {
     pub fees: Vec<Fee>,
     /// How a partial period's fees shrink.
     pub proration: Proration,
+    /// What is told when a customer's open period reaches it.
+    pub thresholds: Vec<Threshold>,
     /// Its charges.
     pub charges: Vec<ChargeIdx>,
 }
@@ -216,6 +218,29 @@ pub struct Fee {
     pub amount: Amount,
     /// On which invoice.
     pub when: FeeTiming,
+}
+
+/// Something that is told once per customer and period, when usage reaches it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Threshold {
+    /// Its name.
+    pub name: String,
+    /// Where it lies.
+    pub at: ThresholdAt,
+}
+
+/// Where a threshold lies. Reached means equal or above.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ThresholdAt {
+    /// The sum of A(S) over the plan's charges.
+    Amount(Amount),
+    /// The quantity of a charge, all its groups together.
+    Quantity {
+        /// The charge's name.
+        charge: String,
+        /// At its meter's scale.
+        quantity: Quantity,
+    },
 }
 
 /// When a fee is due.

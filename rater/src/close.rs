@@ -13,7 +13,7 @@ mod seal;
 mod silent;
 mod totals;
 
-pub use live::live;
+pub use live::{live, live_of};
 pub use periods::Periods;
 pub use rollover::{Allowances, ChainKey};
 pub use seal::{Sealed, seal};

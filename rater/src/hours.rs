@@ -14,6 +14,7 @@ use weir_model::time::Instant;
 use weir_model::verdict::{Verdict, VerdictCounts};
 
 use crate::at;
+use crate::prefetch::prefetch;
 use crate::subjects::NONE;
 pub(crate) use compact::{Compact, Entry};
 
@@ -82,6 +83,12 @@ impl Hours {
     /// Whether a time was told.
     pub fn are_counted(&self) -> bool {
         self.current.is_some()
+    }
+
+    /// Starts to bring a customer's row into the cache.
+    #[inline]
+    pub fn prefetch(&self, customer: u32) {
+        prefetch(&self.rows, at(row_of(customer)));
     }
 
     /// Counts an event of a customer, or of [`NONE`].

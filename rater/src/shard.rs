@@ -232,8 +232,14 @@ impl Shard {
 
     /// Counts the verdicts of a batch for the hour: those on new events by the subject that was resolved, those on others by the subject if it is known.
     fn count_hour(&mut self, batch: &EventBatch, scratch: &Scratch, verdicts: &[Verdict]) {
+        let customer_of = |subject: &u32| self.subjects.subjects.get(*subject).map_or(NONE, |subject| subject.customer);
+        scratch.subjects.iter().take(AHEAD).for_each(|subject| self.hours.prefetch(customer_of(subject)));
+        let mut ahead = scratch.subjects.iter().skip(AHEAD);
         for (event, subject) in scratch.accepted.iter().zip(&scratch.subjects) {
-            let customer = self.subjects.subjects.get(*subject).map_or(NONE, |subject| subject.customer);
+            if let Some(next) = ahead.next() {
+                self.hours.prefetch(customer_of(next));
+            }
+            let customer = customer_of(subject);
             if let Some(verdict) = verdicts.get(at(*event)) {
                 self.hours.count(customer, *verdict);
             }

@@ -342,9 +342,7 @@ impl Subjects {
     fn find_owner(&mut self, plan: &RatingPlan, number: u32, text: &str) {
         let Some(hash) = self.subjects.get(number).map(|subject| subject.hash) else { return };
         let customer = self.customer_for(plan, hash, text);
-        if let Some(subject) = self.subjects.get_mut(number) {
-            subject.customer = customer;
-        }
+        self.subjects.get_mut(number).into_iter().for_each(|subject| subject.customer = customer);
     }
 
     fn enter(&mut self, plan: &RatingPlan, hash: RouteHash, text: &str) -> u32 {

@@ -21,7 +21,9 @@ mod replay;
 pub(crate) mod seals;
 mod snapshot;
 mod start;
+mod stats;
 mod status;
+mod thresholds;
 
 use std::net::SocketAddr;
 use std::path::Path;

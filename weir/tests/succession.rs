@@ -323,3 +323,134 @@ fn a_later_catalog_might_have_been_there_from_the_start() {
         assert!(tried.len() >= 6 && tried.values().all(|count| *count >= 5), "{tried:?}");
     }
 }
+
+const CATALOG: &str = r#"
+name = "by hand"
+currency = "USD"
+[meters.tokens]
+event_type = "call"
+aggregation = "sum"
+value = "data.tokens"
+[prices.tokens]
+model = "graduated"
+tiers = [ { up_to = 10, unit_amount = "1.00", flat_amount = "31.00" }, { unit_amount = "0.50" } ]
+[plans.pro]
+charges = [ { name = "tokens", meter = "tokens", price = "tokens", allowance = { quantity = 31 } } ]
+[plans.max]
+charges = [ { name = "tokens", meter = "tokens", price = { model = "unit", unit_amount = "0.10" } } ]
+[plans.walk-in]
+charges = [ { name = "tokens", meter = "tokens", price = { model = "unit", unit_amount = "7.00" } } ]
+[defaults]
+plan = "walk-in"
+"#;
+
+fn call(id: u32, subject: &str, day: u32, tokens: u32) -> String {
+    format!(
+        r#"{{"specversion":"1.0","id":"{id}","source":"/s","type":"call","subject":"{subject}","time":"2026-03-{day:02}T12:00:00Z","data":{{"tokens":{tokens}}}}}"#
+    )
+}
+
+/// What is seen of lines before and after a change at noon of 10 March, and what would be were the later catalog there from
+/// the start. Customers follow the catalog.
+fn changed((before, after): (&str, &str), lines: [&[String]; 2]) -> (Seen, Seen) {
+    let not_before = Instant::from_timestamp("2026-03-10T12:00:01Z".parse().unwrap());
+    let [before, after] = [before, after].map(|customers| compare::load(&format!("{CATALOG}{customers}")).unwrap());
+    let after =
+        Arc::new(catalog::succeed(&before, Catalog::clone(&after), not_before).unwrap_or_else(|e| panic!("{e}")));
+    let through = Some(Instant::from_timestamp("2026-04-01T00:00:00Z".parse().unwrap()));
+    let stages = [Stage { lines: lines.concat(), through }];
+    let later = [Succession { stage: 0, line: lines[0].len(), catalog: Arc::clone(&after) }];
+    let way = Way { shards: 16, chunk: 2, restore_before: Some(0) };
+    let seen = in_process::rate_succeeding((&before, &later), &stages, &way);
+    (seen, in_process::rate(&after, &stages, &way))
+}
+
+fn totals(seen: &Seen) -> Vec<(String, String, i128)> {
+    let documents = seen.documents.iter().flatten();
+    let mut totals: Vec<_> = documents
+        .map(|document| {
+            let plan = document.segments.iter().map(|segment| segment.plan.clone()).collect::<Vec<_>>().join(", ");
+            (document.customer.id.clone(), plan, document.total.minor())
+        })
+        .collect();
+    totals.sort();
+    totals
+}
+
+#[test]
+fn ends_and_changes_to_come_cut_the_open_period_and_leave_it_whole_again() {
+    let acme = |more: &str| format!("[customers.acme]\nplan = \"pro\"\nstarts_on = \"2026-01-01\"\n{more}");
+    let change = "changes = [ { effective_at = \"2026-03-20\", plan = \"max\" } ]";
+    let lines = [call(1, "acme", 2, 40), call(2, "acme", 10, 5), call(3, "acme", 15, 30), call(4, "acme", 25, 8)];
+    for (before, after) in [
+        ("", change),
+        (change, ""),
+        ("", "ends_on = \"2026-03-21\""),
+        ("ends_on = \"2026-03-21\"", ""),
+        ("ends_on = \"2026-03-21\"", "ends_on = \"2026-03-28\""),
+        (
+            change,
+            "changes = [ { effective_at = \"2026-03-12\", plan = \"max\" }, { effective_at = \"2026-03-24\", plan = \"pro\" } ]",
+        ),
+    ] {
+        let (seen, expected) = changed((&acme(before), &acme(after)), [&lines[..2], &lines[2..]]);
+        assert_eq!(difference(&seen, &expected), None, "{before:?}, then {after:?}");
+    }
+}
+
+/// Usage stays whose it was; what comes is the new owner's, even under the same id.
+#[test]
+fn a_subject_moves_and_its_usage_stays() {
+    let lines = [call(1, "acme", 2, 1), call(2, "acme", 3, 1), call(3, "acme", 11, 100), call(4, "acme", 12, 1)];
+    let acme = "[customers.acme]\nplan = \"max\"\nstarts_on = \"2026-03-01\"\n";
+    let (seen, _) = changed(("", acme), [&lines[..2], &lines[2..]]);
+    let acme_is = |plan: &str, total| ("acme".to_owned(), plan.to_owned(), total);
+    assert_eq!(totals(&seen), [acme_is("max", 1010), acme_is("walk-in", 1400)]);
+
+    // Given up: the subject is its own customer.
+    let taken = "[customers.globex]\nplan = \"max\"\nsubjects = [\"acme\", \"globex\"]\n";
+    let given_up = "[customers.globex]\nplan = \"max\"\nsubjects = [\"globex\"]\n";
+    let (seen, _) = changed((taken, given_up), [&lines[..2], &lines[2..]]);
+    assert_eq!(totals(&seen), [acme_is("walk-in", 70_700), ("globex".to_owned(), "max".to_owned(), 20)]);
+
+    // Moved to another customer, whose other subject lies in another shard.
+    let both = |of: [&str; 2]| {
+        let [globex, initech] = of;
+        format!(
+            "[customers.globex]\nplan = \"max\"\nsubjects = [{globex}]\n[customers.initech]\nplan = \"max\"\nsubjects = [{initech}]\n"
+        )
+    };
+    let lines = [lines.as_slice(), &[call(5, "b", 14, 10)]].concat();
+    let before = both(["\"acme\", \"a\"", "\"b\""]);
+    let (seen, _) = changed((&before, &both(["\"a\"", "\"acme\", \"b\""])), [&lines[..2], &lines[2..]]);
+    let total = |id: &str, total| (id.to_owned(), "max".to_owned(), total);
+    assert_eq!(totals(&seen), [total("globex", 20), total("initech", 1110)]);
+}
+
+/// The same text without the catalog before has other numbers: a snapshot must not be mistaken for one of its own.
+#[test]
+fn a_snapshot_knows_its_numbers() {
+    use weir_model::hash::HashKey;
+    use weir_rater::identities::IdentitySettings;
+    use weir_rater::{RatingPlan, Shard, SnapshotError};
+    let customers = |names: &[&str]| -> Catalog {
+        let text: String = names
+            .iter()
+            .map(|name| format!("[customers.{name}]\nplan = \"pro\"\nstarts_on = \"2026-03-01\"\n"))
+            .collect();
+        Catalog::clone(&compare::load(&format!("{CATALOG}{text}")).unwrap())
+    };
+    let not_before = Instant::from_timestamp("2026-03-10T12:00:01Z".parse().unwrap());
+    let plan = |catalog: Catalog| Arc::new(RatingPlan::compile(Arc::new(catalog), HashKey::FILES).unwrap());
+    let before = customers(&["b"]);
+    for (names, is_same) in [(["a", "b"], false), (["b", "c"], true)] {
+        let mut shard = Shard::new(0, 1, plan(before.clone()));
+        let after = plan(catalog::succeed(&before, customers(&names), not_before).unwrap());
+        assert_eq!(shard.replan(&after).unwrap(), []);
+        let snapshot = shard.snapshot().unwrap();
+        let restore = |plan| Shard::restore(&snapshot, plan, IdentitySettings::in_memory());
+        assert!(restore(after).is_ok());
+        let alone = restore(plan(customers(&names)));
+        assert_eq!(matches!(alone, Err(SnapshotError::OtherCatalog)), !is_same, "{names:?}");
+    }
+}

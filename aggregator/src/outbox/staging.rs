@@ -93,6 +93,7 @@ impl Staged {
     /// Makes the content durable; what the manifest says of it.
     pub(crate) fn sync(mut self) -> Result<BatchFile, ArchiveError> {
         self.file.sync()?;
+        self.file.forget();
         Ok(self.entry)
     }
 }

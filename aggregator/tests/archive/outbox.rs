@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, IoSlice};
 use std::sync::Arc;
 
-use weir_aggregator::{ArchiveError, BatchManifest, LogMark, MANIFEST_VERSION, Outbox, Owner};
+use weir_aggregator::{ArchiveError, BatchManifest, BatchSize, LogMark, MANIFEST_VERSION, Outbox, Owner};
 use weir_files::{Disk, Files, Simulated, Survivors, for_each_crash, for_each_failure};
 use weir_model::catalog::Catalog;
 use weir_model::event::Chunk;
@@ -217,6 +217,26 @@ fn an_empty_batch_leaves_nothing() {
     assert_eq!(life.stop().unwrap(), 70);
     assert_eq!(content(&files).len(), 0);
     assert_eq!(Life::begin(&files, &log, 0).unwrap().outbox().archived(), 0);
+}
+
+#[test]
+fn a_batch_is_as_large_as_what_it_keeps() {
+    let log = Log::sample();
+    let mut life = Life::begin(&Simulated::new(), &log, 0).unwrap();
+    let mut after = |records| {
+        life.go(&log, records).unwrap();
+        let BatchSize { events, rows, quarantined, .. } = life.outbox().batch_size();
+        let began_at = life.outbox().batch_began_at().map(|at| (at.micros() - AUGUST) / 1_000_000);
+        ([events, rows, quarantined], began_at, life.outbox().batch_size().bytes)
+    };
+    assert_eq!(after(0), ([0, 0, 0], None, 0));
+    let (counts, began_at, first) = after(1);
+    assert_eq!((counts, began_at), ([3, 3, 1], Some(0)));
+    assert_eq!(after(2), ([0, 0, 0], None, 0));
+    let (counts, began_at, settled) = after(3);
+    assert_eq!((counts, began_at), ([0, 2, 0], Some(2)));
+    assert_eq!(after(4), (counts, began_at, settled), "a repeated event adds nothing");
+    assert!(after(5).2 > settled && first > settled);
 }
 
 const LEFTOVER: &str = "events/month=2026-08/g0001-e000001-o00000000000000000200.parquet";

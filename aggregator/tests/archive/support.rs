@@ -140,6 +140,7 @@ fn meter(name: &str, scale: u8) -> Meter {
 
 fn plan(name: &str, currency: &str) -> Plan {
     Plan {
+        thresholds: Vec::new(),
         name: name.to_owned(),
         variant_of: None,
         currency: Currency::parse(currency).unwrap(),

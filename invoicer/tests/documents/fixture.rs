@@ -141,6 +141,7 @@ pub fn plan(catalog: &mut Catalog, name: &str) -> PlanIdx {
         anchor: Anchor::Calendar,
         fees: Vec::new(),
         proration: Proration::Exact,
+        thresholds: Vec::new(),
         charges: Vec::new(),
     });
     PlanIdx(u32::try_from(catalog.plans.len() - 1).unwrap())

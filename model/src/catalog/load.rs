@@ -16,6 +16,7 @@ mod pools;
 mod prices;
 mod quote;
 mod seller;
+mod thresholds;
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -10,6 +10,7 @@ mod customers;
 mod meters;
 mod numbers;
 mod plans;
+mod renumber;
 
 use std::fmt;
 

@@ -10,20 +10,20 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use weir_model::rated::{OpenedBucket, SettlementRow, ShardOutput};
 use weir_model::time::Instant;
-use weir_model::verdict::VerdictCounts;
 use weir_rater::close::{Close, Settled, seal};
 use weir_rater::identities::IdentitySettings;
-use weir_rater::{Counters, RatingPlan, Rows, Shard};
+use weir_rater::{RatingPlan, Rows, Shard};
 
 use super::epoch::Epoch;
 use super::message::{Logged, What};
 use super::record::{Control, Numbered};
 use super::seals::{SealWriter, Unwritten};
+use super::thresholds::{self, Told};
 use crate::kept_identities::KeptIdentities;
 use crate::memory::SHARD_BYTES_MIN;
 
 /// An hour in microseconds.
-const HOUR_US: i64 = 3_600_000_000;
+pub const HOUR_US: i64 = 3_600_000_000;
 /// Hours of log time for which rejections are counted apart.
 const HOURS_KEPT: usize = 35 * 24;
 
@@ -40,55 +40,9 @@ pub struct Counted {
     pub rejected: BTreeMap<i64, BTreeMap<String, u64>>,
     /// What closes have settled, by shard and bucket: amounts at scale 18.
     pub settled: Vec<(u16, u32, String)>,
-}
-
-/// What was counted since the deployment began (L3): received = accepted + duplicate + conflict + rejected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Stats {
-    offset: u64,
-    received: u64,
-    accepted: u64,
-    duplicate: u64,
-    conflict: u64,
-    rejected: u64,
-    rated: u64,
-    unpriced: u64,
-    unmetered: u64,
-    late_refused: u64,
-    rows: u64,
-    rows_digest: String,
-    /// By hour of log time.
-    hours: BTreeMap<String, HourStats>,
-}
-
-/// What was counted in an hour of log time.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct HourStats {
-    received: u64,
-    accepted: u64,
-    duplicate: u64,
-    conflict: u64,
-    /// By code.
-    rejected: BTreeMap<String, u64>,
-    rated: u64,
-    unpriced: u64,
-    unmetered: u64,
-    late_refused: u64,
-}
-
-impl HourStats {
-    fn add(&mut self, counts: VerdictCounts) {
-        let VerdictCounts { duplicate, conflict, unpriced, late_refused, rated, unmetered } = counts;
-        let accepted = unpriced + late_refused + rated + unmetered;
-        self.received += accepted + duplicate + conflict;
-        self.accepted += accepted;
-        self.duplicate += duplicate;
-        self.conflict += conflict;
-        self.rated += rated;
-        self.unpriced += unpriced;
-        self.unmetered += unmetered;
-        self.late_refused += late_refused;
-    }
+    /// Thresholds that were reached.
+    #[serde(default)]
+    pub told: Told,
 }
 
 /// What a control record did that leaves.
@@ -131,6 +85,7 @@ pub struct Applier {
     seals: SealWriter,
     counted: Counted,
     settled: Settled,
+    has_thresholds: bool,
     log_bytes: u64,
     free_outputs: Vec<ShardOutput>,
 }
@@ -146,6 +101,7 @@ impl Applier {
             seals,
             counted: Counted::default(),
             settled: Settled::new(),
+            has_thresholds: false,
             log_bytes: 0,
             free_outputs: Vec::new(),
         }
@@ -159,6 +115,7 @@ impl Applier {
             self.settled.insert((*shard, *bucket), amount.context("the snapshot's settlements are damaged")?);
         }
         (self.counted, self.shards, self.ahead) = (counted, shards, ahead);
+        self.has_thresholds = self.epoch.rules.as_ref().is_some_and(|rules| thresholds::are_in(&rules.catalog));
         Ok(())
     }
 
@@ -174,50 +131,9 @@ impl Applier {
         self.counted.next_offset
     }
 
-    /// Everything that was counted (L3).
-    pub fn stats(&self) -> Stats {
-        let mut counters = Counters::default();
-        self.shards.iter().for_each(|shard| counters.add(shard.counters()));
-        let rejected = self.counted.rejected.values().flat_map(BTreeMap::values).sum();
-        Stats {
-            offset: self.next_offset(),
-            received: counters.accepted() + counters.duplicate + counters.conflict + rejected,
-            accepted: counters.accepted(),
-            duplicate: counters.duplicate,
-            conflict: counters.conflict,
-            rejected,
-            rated: counters.rated,
-            unpriced: counters.unpriced,
-            unmetered: counters.unmetered,
-            late_refused: counters.late_refused,
-            rows: counters.rows,
-            rows_digest: format!("{:032x}", counters.rows_digest.0),
-            hours: self.hours(None),
-        }
-    }
-
-    /// What was counted in each hour of log time, of one customer or of all. Rejections are nobody's.
-    pub fn hours(&self, customer: Option<&str>) -> BTreeMap<String, HourStats> {
-        let mut hours: BTreeMap<String, HourStats> = BTreeMap::new();
-        for shard in &self.shards {
-            for (start, total) in shard.hours() {
-                match customer {
-                    None => hours.entry(start.to_string()).or_default().add(total),
-                    Some(customer) => {
-                        for (_, counts) in shard.hour(start).filter(|(name, _)| *name == Some(customer)) {
-                            hours.entry(start.to_string()).or_default().add(counts);
-                        }
-                    }
-                }
-            }
-        }
-        let rejected = self.counted.rejected.iter().filter(|_| customer.is_none());
-        for (hour, codes) in rejected {
-            let of_hour = hours.entry(Instant::from_micros(hour * HOUR_US).to_string()).or_default();
-            of_hour.received += codes.values().sum::<u64>();
-            of_hour.rejected.clone_from(codes);
-        }
-        hours
+    /// What was rejected, by hour of log time since 1970 and by code.
+    pub fn rejected(&self) -> &BTreeMap<i64, BTreeMap<String, u64>> {
+        &self.counted.rejected
     }
 
     /// Bytes of log since the latest snapshot.
@@ -243,6 +159,16 @@ impl Applier {
     /// What rating goes by.
     pub fn plan(&self) -> Option<&Arc<RatingPlan>> {
         self.epoch.rules.as_ref().map(|rules| &rules.plan)
+    }
+
+    /// Thresholds that were reached.
+    pub fn told(&self) -> &Told {
+        &self.counted.told
+    }
+
+    /// Whether some plan has thresholds.
+    pub fn has_thresholds(&self) -> bool {
+        self.has_thresholds
     }
 
     /// What closes have settled.
@@ -308,7 +234,15 @@ impl Applier {
         };
         self.free_outputs = free;
         memory.into_iter().for_each(|left| self.free_outputs.extend(left));
-        let mut by_shard: Vec<_> = applied?.into_iter().map(Vec::into_iter).collect();
+        let applied = applied?;
+        if self.has_thresholds {
+            let chunks = records.iter().filter_map(|logged| match &logged.what {
+                What::Events(chunk, _) => Some(chunk),
+                _ => None,
+            });
+            chunks.flat_map(|chunk| &chunk.batches).for_each(|batch| self.counted.told.touch(batch));
+        }
+        let mut by_shard: Vec<_> = applied.into_iter().map(Vec::into_iter).collect();
         let record = |_| by_shard.iter_mut().map(|outputs| outputs.next().expect("one for each record")).collect();
         Ok(records.iter().map(record).collect())
     }
@@ -316,6 +250,10 @@ impl Applier {
     /// Time passes.
     pub fn apply_tick(&mut self, offset: u64, log_time: Instant) -> Result<()> {
         self.note(offset, log_time);
+        if let Some(rules) = self.epoch.rules.as_ref().filter(|_| self.has_thresholds) {
+            let told = self.counted.told.tick((&self.shards, &rules.plan), (offset, log_time));
+            told.map_err(|error| anyhow!("the thresholds cannot be looked at: {error}"))?;
+        }
         for (shard, ahead) in self.shards.iter_mut().zip(&self.ahead) {
             if offset >= *ahead {
                 shard.advance(log_time)?;
@@ -348,6 +286,7 @@ impl Applier {
     fn change_rules(&mut self, output: &mut ControlOutput) -> Result<()> {
         let Some(rules) = &self.epoch.rules else { return Ok(()) };
         let plan = Arc::clone(&rules.plan);
+        self.has_thresholds = thresholds::are_in(&rules.catalog);
         if self.shards.is_empty() {
             let shards = self.epoch.control.shards;
             let make =
@@ -374,6 +313,7 @@ impl Applier {
         output.rows.extend(sealed.adjustments);
         output.rows.extend(close.settlements().iter().cloned());
         self.settled = close.settled().clone();
+        self.counted.told.seal(through);
         let number = self.epoch.control.closes_us.len();
         let seal = Unwritten::new((number, offset), &self.epoch.control, &self.shards)?;
         output.note = Some(format!("sealed through {through}: {}", seal.name()));

@@ -14,7 +14,7 @@ use weir_ingest::{DecodeScratch, Decoder, RawEvent};
 use weir_model::event::{Chunk, Span};
 use weir_model::time::Instant;
 
-use super::admission::Limits;
+use super::admission::{Chunks, Limits};
 use super::control::KeyRecord;
 use super::epoch::Rules;
 use super::record::Rejected;
@@ -60,11 +60,11 @@ impl Texts {
 /// Decodes a stream; rows that are rejected come back by index and are no part of the chunk.
 pub fn admit(
     stream: &[u8],
-    rules: &Rules,
+    (rules, chunks): (&Rules, &Chunks),
     limits: Limits,
     key: Option<&KeyRecord>,
 ) -> Result<(Chunk, Vec<Rejected>), ColumnsError> {
-    let chunk = decode(stream, &rules.decoder, &HashSet::new())?;
+    let chunk = decode(stream, &rules.decoder, chunks.take(), &HashSet::new())?;
     let mut rejected: Vec<Rejected> = chunk
         .rejected
         .iter()
@@ -87,12 +87,18 @@ pub fn admit(
     }
     rejected.sort_by_key(|rejected| rejected.index);
     let left_out = rejected.iter().map(|rejected| rejected.index).collect();
-    Ok((decode(stream, &rules.decoder, &left_out)?, rejected))
+    let decoded = decode(stream, &rules.decoder, chunks.take(), &left_out)?;
+    chunks.give(chunk);
+    Ok((decoded, rejected))
 }
 
-/// Decodes the rows of a stream but for some.
-pub fn decode(stream: &[u8], decoder: &Decoder, left_out: &HashSet<u64>) -> Result<Chunk, ColumnsError> {
-    let mut chunk = Chunk::new(usize::from(decoder.shards()));
+/// Decodes the rows of a stream but for some into an empty chunk.
+pub fn decode(
+    stream: &[u8],
+    decoder: &Decoder,
+    mut chunk: Chunk,
+    left_out: &HashSet<u64>,
+) -> Result<Chunk, ColumnsError> {
     let mut scratch = DecodeScratch::new();
     let mut position = 0_u32;
     for batch in StreamReader::try_new(stream, None)? {

@@ -192,15 +192,17 @@ impl Engine {
         Ok(())
     }
 
-    /// Control records and ticks.
+    /// Control records and ticks. A snapshot's shards all stand on the same side of a control record, and of a tick that looks at several of
+    /// them.
     fn apply_other(&mut self, logged: Logged) -> Result<()> {
         let Logged { offset, log_time, bytes, what } = logged;
+        while (matches!(what, What::Control(..)) || self.state.has_thresholds())
+            && self.cycle.as_ref().is_some_and(Cycle::has_shards_left)
+        {
+            self.step_snapshot()?;
+        }
         match what {
             What::Control(control, reply) => {
-                // A snapshot's shards all stand on the same side of a control record.
-                while self.cycle.as_ref().is_some_and(Cycle::has_shards_left) {
-                    self.step_snapshot()?;
-                }
                 let (numbered, epoch) = *control;
                 let output = self.state.apply_control(offset, log_time, (&numbered, Arc::clone(&epoch)))?;
                 let note = output.note.clone();

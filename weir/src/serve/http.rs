@@ -7,6 +7,7 @@ mod auth;
 mod body;
 mod catalog;
 mod ingest;
+mod keys;
 mod lines;
 mod metrics;
 mod quarantine;
@@ -114,10 +115,11 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/customers/{id}/erase", post(catalog::erase))
         .route("/v1/customers/{id}/current", get(query::current))
         .route("/v1/closes", get(catalog::closes).post(catalog::close))
-        .route("/v1/keys", get(catalog::keys).post(catalog::create_key))
-        .route("/v1/keys/{id}", delete(catalog::revoke_key))
+        .route("/v1/keys", get(keys::list).post(keys::create))
+        .route("/v1/keys/{id}", delete(keys::revoke))
         .route("/v1/usage", get(query::usage))
         .route("/v1/stats", get(query::stats))
+        .route("/v1/thresholds", get(query::thresholds))
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/replay", post(quarantine::replay))
         .route("/healthz", get(metrics::healthz))

@@ -209,7 +209,7 @@ impl Journal {
                 Payload::Lines(admitted.text_len)
             }
             Payload::Columns(stream) => {
-                let admitted = super::columns::admit(&stream, rules, self.limits(), key.as_deref());
+                let admitted = super::columns::admit(&stream, (rules, &self.chunks), self.limits(), key.as_deref());
                 let Ok((decoded, more)) = admitted else {
                     reply.send(Err(Refusal::Stopped));
                     return None;

@@ -255,7 +255,7 @@ fn decode(record: &Record<'_>, replay: &Replay, scratch: &mut DecodeScratch) -> 
             let mut chunk: Chunk;
             if record.kind == record::COLUMNS {
                 let left_out: HashSet<u64> = rejected.iter().map(|rejected| rejected.index).collect();
-                chunk = super::columns::decode(events, &rules.decoder, &left_out)?;
+                chunk = super::columns::decode(events, &rules.decoder, replay.chunks().take(), &left_out)?;
             } else {
                 chunk = replay.chunks().take();
                 chunk.text.extend_from_slice(events);

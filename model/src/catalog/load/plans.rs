@@ -5,6 +5,7 @@ use super::super::{Charge, ChargeIdx, Fee, FeeTiming, Plan, PlanIdx, Proration};
 use super::charges::{self, PlanOf};
 use super::meters::Meters;
 use super::prices::{Prices, amount};
+use super::thresholds;
 use super::{ChargePlace, Defaults, currency, next_index};
 use crate::calendar::{Anchor, Cycle};
 use crate::currency::Currency;
@@ -79,7 +80,8 @@ impl Plans {
         let prorations = [("exact", Proration::Exact), ("day", Proration::Day)];
         let proration = table.optional("proration").map_or(Some(Proration::Exact), |item| item.choice(&prorations));
         let fees = table.optional("fees").map_or(Some(Vec::new()), |item| read_fees(&item, plan_currency));
-        table.unsupported(&["commitment", "thresholds"]);
+        table.unsupported(&["commitment"]);
+        let thresholds_item = table.optional("thresholds");
         let charge_items = table.optional("charges").and_then(|item| item.array("[[plans.name.charges]]"));
         table.finish();
 
@@ -96,6 +98,10 @@ impl Plans {
             charge_names.insert(name, index);
             own.extend(index);
         }
+        let charge_of = |index: &ChargeIdx| self.charges.get(index.at());
+        let thresholds = thresholds_item.map_or(Some(Vec::new()), |item| {
+            thresholds::read(&item, &own.iter().filter_map(charge_of).collect::<Vec<_>>(), meters)
+        });
         let plan = Plan {
             name: name.to_owned(),
             variant_of: None,
@@ -104,6 +110,7 @@ impl Plans {
             anchor: anchor?,
             fees: fees?,
             proration: proration?,
+            thresholds: thresholds?,
             charges: own,
         };
         Some((plan, charge_names))

@@ -44,6 +44,8 @@ fn check_plan(key: String, before: &Plan, after: &Plan, refusals: &mut Refusals)
         anchor,
         fees,
         proration,
+        // They cost nothing.
+        thresholds: _,
         // None is gone, and each has a check of its own.
         charges: _,
     } = before;

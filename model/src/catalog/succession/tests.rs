@@ -284,15 +284,69 @@ fn defaults_stay() {
 
 #[test]
 fn a_meter_stays_what_it_is() {
-    refused(&[("event_type = \"level\"", "event_type = \"levels\"")], expect![[""]]);
-    refused(&[("aggregation = \"count\"", "aggregation = \"max\"\nvalue = \"data.n\"")], expect![[""]]);
-    refused(&[("scale = 3", "scale = 4")], expect![[""]]);
-    refused(&[("scale = 3", "scale = 3\nallow_negative = true")], expect![[""]]);
-    refused(&[("\"data.tokens\"", "\"data.total\"")], expect![[""]]);
-    refused(&[("[\"eu\", \"us\"]", "[\"eu\"]")], expect![[""]]);
-    refused(&[("\"data.model\"", "\"data.name\"")], expect![[""]]);
-    refused(&[("dimensions = { disk = \"data.disk\" }\n", "")], expect![[""]]);
-    refused(&[("value = \"data.tokens\"", "value = \"data.tokens\"\namount = \"data.cost\"")], expect![[""]]);
+    refused(
+        &[("event_type = \"level\"", "event_type = \"levels\"")],
+        expect![
+            "meters.storage.event_type: what the meter has measured would mean something else; keep it, and declare a new meter beside it"
+        ],
+    );
+    refused(
+        &[("aggregation = \"count\"", "aggregation = \"max\"\nvalue = \"data.n\"")],
+        expect![[r#"
+        meters.calls.aggregation: what the meter has measured would mean something else; keep it, and declare a new meter beside it
+        meters.calls.value: what the meter has measured would mean something else; keep it, and declare a new meter beside it"#]],
+    );
+    refused(
+        &[("scale = 3", "scale = 4")],
+        expect![[r#"
+        meters.storage.scale: what the meter has measured would mean something else; keep it, and declare a new meter beside it
+        plans.pro.charges.storage.price: is not the price that usage is rated by, or was announced for later; keep the price and its `versions`, and add a version behind them with an `effective_at` to come
+        plans.max.charges.storage.price: is not the price that usage is rated by, or was announced for later; keep the price and its `versions`, and add a version behind them with an `effective_at` to come
+        customers.globex.overrides.storage (plan "pro").price: is not the price that usage is rated by, or was announced for later; keep the price and its `versions`, and add a version behind them with an `effective_at` to come
+        customers.globex.overrides.storage (plan "max").price: is not the price that usage is rated by, or was announced for later; keep the price and its `versions`, and add a version behind them with an `effective_at` to come"#]],
+    );
+    refused(
+        &[("scale = 3", "scale = 3\nallow_negative = true")],
+        expect![[r#"
+        meters.storage.allow_negative: what the meter has measured would mean something else; keep it, and declare a new meter beside it
+        plans.pro.charges.storage.allow_negative: usage that is rated already would cost something else; keep it, make a new plan with the other charge, and let customers change to that
+        plans.max.charges.storage.allow_negative: usage that is rated already would cost something else; keep it, make a new plan with the other charge, and let customers change to that
+        customers.globex.overrides.storage (plan "pro").allow_negative: usage that is rated already would cost something else; keep it, make a new plan with the other charge, and let customers change to that
+        customers.globex.overrides.storage (plan "max").allow_negative: usage that is rated already would cost something else; keep it, make a new plan with the other charge, and let customers change to that"#]],
+    );
+    refused(
+        &[("\"data.tokens\"", "\"data.total\"")],
+        expect![
+            "meters.tokens.value: what the meter has measured would mean something else; keep it, and declare a new meter beside it"
+        ],
+    );
+    refused(
+        &[("[\"eu\", \"us\"]", "[\"eu\"]")],
+        expect![
+            "meters.tokens.filter: what the meter has measured would mean something else; keep it, and declare a new meter beside it"
+        ],
+    );
+    refused(
+        &[("\"data.model\"", "\"data.name\"")],
+        expect![[r#"
+        meters.tokens.dimensions.model: what the meter has measured would mean something else; keep it, and name a new dimension
+        plans.pro.charges.tokens.group_by: usage that is rated already would count differently; keep it, make a new plan with the other charge, and let customers change to that
+        plans.max.charges.tokens.group_by: usage that is rated already would count differently; keep it, make a new plan with the other charge, and let customers change to that
+        customers.globex.overrides.tokens (plan "pro").group_by: usage that is rated already would count differently; keep it, make a new plan with the other charge, and let customers change to that
+        customers.globex.overrides.tokens (plan "max").group_by: usage that is rated already would count differently; keep it, make a new plan with the other charge, and let customers change to that"#]],
+    );
+    refused(
+        &[("dimensions = { disk = \"data.disk\" }\n", "")],
+        expect![
+            "meters.storage.dimensions.disk: is gone, but groups, filters and prices may have looked at it; keep it"
+        ],
+    );
+    refused(
+        &[("value = \"data.tokens\"", "value = \"data.tokens\"\namount = \"data.cost\"")],
+        expect![
+            "meters.tokens.amount: what the meter has measured would mean something else; keep it, and declare a new meter beside it"
+        ],
+    );
     let counter = |more: &str| {
         format!(
             "{BASE}[meters.counter]\nevent_type = \"read\"\naggregation = \"sum\"\nvalues = \"reading\"\nreset = true\nvalue = \"data.v\"\ndimensions = {{ a = \"data.a\", b = \"data.b\" }}\n{more}"
@@ -301,8 +355,18 @@ fn a_meter_stays_what_it_is() {
     let from = at("2026-06-15T00:00:00Z");
     for (more, expected) in [
         ("series = \"a\"\nestimated = \"data.guess\"", None),
-        ("series = \"b\"\nestimated = \"data.guess\"", Some(expect![[""]])),
-        ("series = \"a\"", Some(expect![[""]])),
+        (
+            "series = \"b\"\nestimated = \"data.guess\"",
+            Some(expect![
+                "meters.counter.series: what the meter has measured would mean something else; keep it, and declare a new meter beside it"
+            ]),
+        ),
+        (
+            "series = \"a\"",
+            Some(expect![
+                "meters.counter.estimated: what the meter has measured would mean something else; keep it, and declare a new meter beside it"
+            ]),
+        ),
     ] {
         let error =
             succeed(&read(&counter("series = \"a\"\nestimated = \"data.guess\"")), read(&counter(more)), from).err();
@@ -388,9 +452,22 @@ fn a_charge_goes_on_as_it_is() {
         customers.globex.overrides.storage (plan "pro").group_by: usage that is rated already would count differently; keep it, make a new plan with the other charge, and let customers change to that
         customers.globex.overrides.storage (plan "max").price: is no longer to customers.globex.overrides.storage (plan "pro") what it was, and customers who changed from one to the other have usage that goes on in both; give both the same new version, or make a new plan with the other price"#]],
     );
-    refused(&[(storage, &with("conversion = { divide = 2 }"))], expect![[""]]);
-    refused(&[("allowance = { quantity = 20 }", "allowance = { quantity = 21 }")], expect![[""]]);
-    refused(&[(storage, &with("discount = \"0.1\""))], expect![[""]]);
+    refused(
+        &[(storage, &with("conversion = { divide = 2 }"))],
+        expect![[r#"
+        plans.pro.charges.storage.conversion: usage that is rated already would cost something else; keep it, make a new plan with the other charge, and let customers change to that
+        plans.pro.charges.storage.price: is not the price that usage is rated by, or was announced for later; keep the price and its `versions`, and add a version behind them with an `effective_at` to come
+        customers.globex.overrides.storage (plan "pro").conversion: usage that is rated already would cost something else; keep it, make a new plan with the other charge, and let customers change to that
+        customers.globex.overrides.storage (plan "pro").price: is not the price that usage is rated by, or was announced for later; keep the price and its `versions`, and add a version behind them with an `effective_at` to come
+        customers.globex.overrides.storage (plan "max").price: is no longer to customers.globex.overrides.storage (plan "pro") what it was, and customers who changed from one to the other have usage that goes on in both; give both the same new version, or make a new plan with the other price"#]],
+    );
+    refused(
+        &[("allowance = { quantity = 20 }", "allowance = { quantity = 21 }")],
+        expect![[r#"
+        plans.pro.charges.tokens.allowance: usage that is rated already would cost something else; keep it, make a new plan with the other charge, and let customers change to that
+        customers.globex.overrides.tokens (plan "pro").allowance: usage that is rated already would cost something else; keep it, make a new plan with the other charge, and let customers change to that"#]],
+    );
+    refused(&[(storage, &with("discount = { percent = 10 }"))], expect![[""]]);
     refused(&[(storage, &with("minimum = \"5\""))], expect![[""]]);
     refused(&[(storage, &with("maximum = \"5\""))], expect![[""]]);
     refused(&[(storage, &with("late_policy = \"refuse\""))], expect![[""]]);
@@ -454,7 +531,12 @@ fn what_goes_on_over_a_change_of_plan_goes_on() {
         "[prices.by_region]",
         "[prices.others]\nmodel = \"graduated\"\ntiers = [ { up_to = 100, unit_amount = \"0.5\" }, { unit_amount = \"0.3\" } ]\nversions = [ { model = \"unit\", unit_amount = \"0.4\", effective_at = \"2026-09-01\" }, { model = \"unit\", unit_amount = \"0.2\", effective_at = \"2026-12-01\" } ]\n[prices.by_region]",
     );
-    refused(&[one, others], expect![[""]]);
+    refused(
+        &[one, others],
+        expect![[
+            r#"customers.globex.overrides.tokens (plan "max").price: is no longer to customers.globex.overrides.tokens (plan "pro") what it was, and customers who changed from one to the other have usage that goes on in both; give both the same new version, or make a new plan with the other price"#
+        ]],
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Control records over HTTP: catalog, customers, closes, keys (design.md 4.4).
+//! Control records over HTTP: catalog, customers, closes (design.md 4.4).
 //!
 //! One change at a time: it is checked against what is in force, compiled, logged, and in force for every event behind it. The answer comes
 //! once it is durable and applied.
@@ -9,14 +9,12 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Response, header};
-use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use weir_model::time::Instant;
 
-use super::super::control::{ControlError, CustomerDocument, KeyRecord, Role, Subscription};
+use super::super::control::{ControlError, CustomerDocument, Role, Subscription};
 use super::super::epoch::{Epoch, EpochError};
-use super::super::keys::{self, Pattern};
 use super::super::message::{Applied, ControlRequest, ToJournal};
 use super::super::record::Control;
 use super::answer::{self, Problem};
@@ -73,7 +71,7 @@ impl App {
     }
 
     /// Makes a change. Whoever asked may go away: what is written comes into force all the same.
-    async fn change(self: &Arc<App>, control: Control) -> Result<Applied, Problem> {
+    pub(super) async fn change(self: &Arc<App>, control: Control) -> Result<Applied, Problem> {
         let app = Arc::clone(self);
         let changing = tokio::spawn(async move { app.change_to_the_end(control).await });
         changing.await.map_err(|_| Problem::stopped())?
@@ -98,7 +96,7 @@ impl App {
     }
 }
 
-fn changed(applied: &Applied) -> Response<Body> {
+pub(super) fn changed(applied: &Applied) -> Response<Body> {
     let (log_time, note) = (applied.log_time.to_string(), applied.note.clone());
     let sequence = applied.epoch.control.sequence;
     answer::json(200, &Changed { sequence, offset: applied.offset, log_time, note })
@@ -384,93 +382,6 @@ pub async fn closes(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
     Ok(answer::json(200, &Closed { closes: list(&app.epoch.load()) }))
 }
 
-/// A key as lists show it.
-#[derive(Debug, Serialize)]
-pub struct ShownKey {
-    id: String,
-    name: String,
-    role: Role,
-    subjects: Option<String>,
-    sources: Option<String>,
-    expires_at: Option<String>,
-    /// Only when it was just made: it is shown once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
-}
-
-impl ShownKey {
-    fn of(record: &KeyRecord, key: Option<String>) -> ShownKey {
-        let text = |pattern: &Option<Pattern>| pattern.as_ref().map(|pattern| pattern.0.clone());
-        ShownKey {
-            id: record.id.clone(),
-            name: record.name.clone(),
-            role: record.role,
-            subjects: text(&record.subjects),
-            sources: text(&record.sources),
-            expires_at: record.expires_at_us.map(|micros| Instant::from_micros(micros).to_string()),
-            key,
-        }
-    }
-}
-
-/// `GET /v1/keys`
-pub async fn keys(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer {
-    auth::authorize(&app, &headers, Role::Admin)?;
-    let epoch = app.epoch.load();
-    let keys: Vec<ShownKey> = epoch.control.keys.values().map(|record| ShownKey::of(record, None)).collect();
-    Ok(answer::json(200, &serde_json::json!({ "keys": keys })))
-}
-
-/// A key to be made.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewKey {
-    name: String,
-    role: Role,
-    #[serde(default)]
-    subjects: Option<Pattern>,
-    #[serde(default)]
-    sources: Option<Pattern>,
-    #[serde(default)]
-    expires_at: Option<String>,
-}
-
-/// `POST /v1/keys`
-pub async fn create_key(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Answer {
-    auth::authorize(&app, &headers, Role::Admin)?;
-    let NewKey { name, role, subjects, sources, expires_at } = read_json(&body)?;
-    let no_admin = !app.epoch.load().control.keys.values().any(|key| key.role == Role::Admin);
-    if no_admin && role != Role::Admin {
-        let detail = "the first key must be an administrator's: with any key there is no entry without one";
-        return Err(Problem::new(409, "admin_first", detail));
-    }
-    let expires = |text: String| {
-        let at: Result<jiff::Timestamp, _> = text.parse();
-        at.map(|at| at.as_microsecond())
-            .map_err(|error| Problem::invalid("json_invalid", format!("expires_at: {error}")))
-    };
-    let expires_at_us = expires_at.map(expires).transpose()?;
-    let made = keys::create(name, role).map_err(|error| Problem::new(500, "internal", error.to_string()));
-    let (key, record) = made?;
-    let record = KeyRecord { subjects, sources, expires_at_us, ..record };
-    let shown = ShownKey::of(&record, Some(key));
-    app.change(Control::Key(record)).await?;
-    Ok(answer::json(201, &shown))
-}
-
-/// `DELETE /v1/keys/{id}`
-pub async fn revoke_key(State(app): State<Arc<App>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
-    auth::authorize(&app, &headers, Role::Admin)?;
-    let epoch = app.epoch.load_full();
-    let mut admins = epoch.control.keys.values().filter(|key| key.role == Role::Admin);
-    let is_last =
-        admins.all(|key| key.id == id) && epoch.control.keys.get(&id).is_some_and(|key| key.role == Role::Admin);
-    if is_last {
-        return Err(Problem::new(409, "last_admin", "this is the last administrator's key; make another one first"));
-    }
-    Ok(changed(&app.change(Control::KeyRevoked { id }).await?).into_response())
-}
-
-fn read_json<T: for<'d> Deserialize<'d>>(body: &[u8]) -> Result<T, Problem> {
+pub(super) fn read_json<T: for<'d> Deserialize<'d>>(body: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| Problem::invalid("json_invalid", error.to_string()))
 }

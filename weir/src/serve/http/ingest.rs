@@ -297,7 +297,7 @@ impl Taking<'_> {
 
     fn columns(&self, stream: Bytes, reply: Reply) -> Result<ToJournal, Problem> {
         let rules = self.epoch.rules.as_ref().ok_or_else(Problem::stopped)?;
-        let admitted = columns::admit(&stream, rules, self.limits(), self.key.as_deref());
+        let admitted = columns::admit(&stream, (rules, &self.app.chunks), self.limits(), self.key.as_deref());
         let (chunk, rejected) = admitted.map_err(|error| Problem::invalid("columns_invalid", error.to_string()))?;
         let payload = Payload::Columns(stream);
         let (epoch, key) = (Arc::clone(&self.epoch), self.key.clone());

@@ -283,3 +283,27 @@ pub async fn stats(State(app): State<Arc<App>>, Query(filter): Query<StatsFilter
         }
     }
 }
+
+/// Which records.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThresholdFilter {
+    /// Only those behind this number: the last one that was read.
+    #[serde(default)]
+    after: u64,
+}
+
+/// `GET /v1/thresholds`: what was reached, in order.
+pub async fn thresholds(
+    State(app): State<Arc<App>>,
+    Query(filter): Query<ThresholdFilter>,
+    headers: HeaderMap,
+) -> Answer {
+    let caller = auth::authorize(&app, &headers, Role::Read)?;
+    check_scope(caller.as_ref(), None)?;
+    let reached = app.ask(move |engine| {
+        let reached = engine.state.told().after(filter.after);
+        reached.get(..reached.len().min(ROWS_MAX)).unwrap_or_default().to_vec()
+    });
+    Ok(answer::json(200, &serde_json::json!({ "reached": reached.await? })))
+}
