@@ -36,6 +36,6 @@ pub use append::BatchSize;
 pub use archive::{Archive, ArchiveSettings, BATCH_BYTES_MAX, CHUNKS_HELD_MAX, Contents};
 pub use error::ArchiveError;
 pub use files::{ArchiveReport, TableReport};
-pub use outbox::{BatchFile, BatchManifest, LogMark, MANIFEST_VERSION, Outbox, Owner, Progress};
+pub use outbox::{BatchFile, BatchManifest, LogMark, MANIFEST_VERSION, Outbox, Owner, Progress, archived_offset};
 pub use store::{LocalStore, Sink, Store};
 pub use totals::{EncodedTotals, Totals};

@@ -152,6 +152,7 @@ impl Node {
             engine: to_engine.clone(),
             clock: Arc::clone(&clock),
             epoch: Arc::clone(&epoch),
+            written_epoch: Arc::clone(&epoch),
             chunks: Arc::clone(&chunks),
             status: Arc::clone(&status),
             clock_skew_max_us: skew,

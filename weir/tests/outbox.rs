@@ -133,7 +133,7 @@ impl Engine {
         let mut snapshots = Vec::new();
         let decoder = Decoder::new(&self.catalog, HashKey::FILES, SHARDS);
         for (number, record) in (from..).zip(&records[from..]) {
-            snapshots.push(self.shards.iter().map(|shard| shard.snapshot().unwrap()).collect());
+            snapshots.push(self.shards.iter_mut().map(|shard| shard.snapshot().unwrap().bytes).collect());
             let mark = LogMark { offset: offset(number + 1), logged_at: Instant::from_micros(AUGUST * 1_000_000) };
             match record {
                 Record::Lines(lines) => {

@@ -50,6 +50,12 @@ impl Found {
     }
 }
 
+/// The offset through which the log is archived in the folder, whoever wrote it: all below it was durable in the log before.
+pub fn archived_offset(files: &dyn Files) -> Result<u64, ArchiveError> {
+    let offsets = names(files, BATCHES)?.into_iter().filter_map(|name| Some(BatchName::of_file(&name)?.offset));
+    Ok(offsets.max().unwrap_or_default())
+}
+
 /// The files in a folder that are named for batches of the owner's generation.
 fn named(files: &dyn Files, folder: &str, owner: Owner) -> Result<Vec<Leftover>, ArchiveError> {
     let mut found = Vec::new();

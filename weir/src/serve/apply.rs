@@ -17,7 +17,7 @@ use weir_rater::{RatingPlan, Rows, Shard};
 use super::epoch::Epoch;
 use super::message::{Logged, What};
 use super::record::{Control, Numbered};
-use super::seals::SealWriter;
+use super::seals::{SealWriter, Unwritten};
 use super::thresholds::{self, Told};
 use crate::kept_identities::KeptIdentities;
 use crate::memory::SHARD_BYTES_MIN;
@@ -54,6 +54,8 @@ pub struct ControlOutput {
     pub rows: Vec<SettlementRow>,
     /// The epoch from here on, if rules changed.
     pub epoch: Option<Arc<Epoch>>,
+    /// What a close sealed, to be kept once the close is durable.
+    pub seal: Option<Unwritten>,
     /// What it did, for people.
     pub note: Option<String>,
 }
@@ -300,7 +302,7 @@ impl Applier {
         Ok(())
     }
 
-    /// Seals periods, settles what was rated in parts, and keeps the sealed state.
+    /// Seals periods, settles what was rated in parts, and tells the sealed state.
     fn close(&mut self, offset: u64, through: Instant, output: &mut ControlOutput) -> Result<()> {
         let Some(plan) = self.plan().map(Arc::clone) else { return Ok(()) };
         let overflow = |error| anyhow!("the totals at the close cannot be made: {error}");
@@ -313,9 +315,15 @@ impl Applier {
         self.settled = close.settled().clone();
         self.counted.told.seal(through);
         let number = self.epoch.control.closes_us.len();
-        let seal = self.seals.write((number, offset), &self.epoch.control, &self.shards)?;
-        output.note = Some(format!("sealed through {through}: {seal}"));
+        let seal = Unwritten::new((number, offset), &self.epoch.control, &self.shards)?;
+        output.note = Some(format!("sealed through {through}: {}", seal.name()));
+        output.seal = Some(seal);
         Ok(())
+    }
+
+    /// The record is durable: keeps what its close has sealed.
+    pub fn keep_seal(&self, output: &mut ControlOutput) -> Result<()> {
+        output.seal.take().map_or(Ok(()), |seal| self.seals.write(seal))
     }
 
     fn note(&mut self, offset: u64, log_time: Instant) {

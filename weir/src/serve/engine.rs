@@ -254,7 +254,8 @@ impl Engine {
                         self.chunks.give_shared(chunk);
                     }
                 }
-                Release::Control(logged_at, output) => {
+                Release::Control(logged_at, mut output) => {
+                    self.state.keep_seal(&mut output)?;
                     self.outputs.control(LogMark { offset: offset + 1, logged_at }, output)?;
                 }
                 Release::Cut => self.outputs.cut(offset + 1)?,

@@ -34,7 +34,10 @@ pub struct Journal {
     pub inbox: Receiver<ToJournal>,
     pub engine: Sender<ToEngine>,
     pub clock: Arc<dyn Clock>,
+    /// What is in force behind the records that are being put together.
     pub epoch: Arc<Epoch>,
+    /// What is in force behind what was written.
+    pub written_epoch: Arc<Epoch>,
     pub chunks: Arc<Chunks>,
     pub status: Arc<Status>,
     /// How far events may lie in the future, in microseconds.
@@ -154,6 +157,8 @@ impl Journal {
                     WriteError::Poisoned | WriteError::Files(_) => Refusal::LogFailed,
                 };
                 records.into_iter().for_each(|record| record.refuse(refusal));
+                // What was refused never happened: a control record among it is not in force, and its number is free.
+                self.epoch = Arc::clone(&self.written_epoch);
                 return match refusal {
                     Refusal::LogFailed => Err(error).context("cannot write to the log"),
                     _ => {
@@ -164,6 +169,7 @@ impl Journal {
             }
         };
         self.status.set_nearly_full(false);
+        self.written_epoch = Arc::clone(&self.epoch);
         for (offset, record) in written.offsets.clone().zip(records) {
             let bytes = record.bytes() as u64;
             let mut what = record.what;

@@ -61,7 +61,8 @@ pub fn log(args: &LogArgs) -> Result<ExitCode> {
         return Err(invalid(format!("{} holds no log; --data names another folder", data.display())));
     }
     let files: std::sync::Arc<dyn weir_files::Files> = std::sync::Arc::new(weir_files::Disk::new(&data));
-    let known_durable = super::snapshot::find(files.as_ref())?.0.map_or(0, |found| found.manifest.end_offset);
+    let snapshot = super::snapshot::find(files.as_ref())?.0;
+    let known_durable = start::known_durable(&files, snapshot.as_ref())?;
     let segments = weir_log::inspect(&files, start::LOG, known_durable)?;
     let findings: Vec<String> =
         segments.iter().flat_map(|segment| &segment.findings).map(ToString::to_string).collect();

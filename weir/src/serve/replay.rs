@@ -55,7 +55,8 @@ impl Replay {
             }
             What::Control(control, _) => {
                 let (numbered, epoch) = &**control;
-                let output = self.state.apply_control(offset, log_time, (numbered, Arc::clone(epoch)))?;
+                let mut output = self.state.apply_control(offset, log_time, (numbered, Arc::clone(epoch)))?;
+                self.state.keep_seal(&mut output)?;
                 self.outputs.end_batch();
                 self.outputs.control(mark, output)?;
                 false

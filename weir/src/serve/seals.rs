@@ -1,8 +1,9 @@
 //! Seals: each shard's state at a close, immutable (design.md 4.9). Invoices are made of them and of nothing else.
 //!
 //! A seal is `seals/NNNNNN-shard-SSSS` for every shard and, last, `seals/NNNNNN.json`, which names them with their checksums, the close and
-//! what was in force. What a shard keeps at a close is its snapshot without identities: totals, counts, digests and the mergeable state of
-//! parts. When the log is read again the same bytes come out: a file that is there already must be the same. Keeps L6, L7, L8.
+//! what was in force, and ends with a line that is its own checksum. What a shard keeps at a close is its snapshot without identities: totals,
+//! counts, digests and the mergeable state of parts. It is made when the close is applied and written once the close is durable (L1). When the
+//! log is read again the same bytes come out: a file that is there already must be the same. Keeps L6, L7, L8.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use weir_rater::Shard;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::control::ControlState;
-use super::snapshot::{read_all, write_synced};
+use super::snapshot::{checked, read_all, with_checksum, write_synced};
 
 /// The folder below the data folder.
 pub const FOLDER: &str = "seals";
@@ -48,27 +49,42 @@ pub struct SealedShard {
     pub checksum: String,
 }
 
+/// A seal that is not on the disk yet: its files in the order in which they are written.
+#[derive(Debug)]
+pub struct Unwritten(Vec<(String, Vec<u8>)>);
+
+impl Unwritten {
+    /// Makes the seal of a close.
+    pub fn new((number, offset): (usize, u64), control: &ControlState, shards: &[Shard]) -> Result<Unwritten> {
+        let (mut entries, mut files) = (Vec::new(), Vec::new());
+        for shard in shards {
+            let bytes = shard.sealed();
+            let file = format!("{FOLDER}/{number:06}-shard-{:04}", shard.number());
+            let checksum = format!("{:016x}", xxh3_64(&bytes));
+            entries.push(SealedShard { file: file.clone(), bytes: bytes.len() as u64, checksum });
+            files.push((file, bytes));
+        }
+        let control = ControlState { keys: std::collections::BTreeMap::new(), ..control.clone() };
+        let through_us = control.closes_us.last().copied().unwrap_or_default();
+        let seal = Seal { format: FORMAT, number: number as u64, offset, through_us, control, shards: entries };
+        files.push((format!("{FOLDER}/{number:06}.json"), with_checksum(serde_json::to_vec_pretty(&seal)?)));
+        Ok(Unwritten(files))
+    }
+
+    /// The name of its table of contents.
+    pub fn name(&self) -> &str {
+        self.0.last().map_or("", |(name, _)| name)
+    }
+}
+
 /// Writes seals.
 #[derive(Debug)]
 pub struct SealWriter(pub Arc<dyn Files>);
 
 impl SealWriter {
-    /// Writes a seal, or finds that it is there; gives its name.
-    pub fn write(&self, (number, offset): (usize, u64), control: &ControlState, shards: &[Shard]) -> Result<String> {
-        let mut entries = Vec::new();
-        for shard in shards {
-            let bytes = shard.sealed();
-            let file = format!("{FOLDER}/{number:06}-shard-{:04}", shard.number());
-            self.put(&file, &bytes)?;
-            let checksum = format!("{:016x}", xxh3_64(&bytes));
-            entries.push(SealedShard { file, bytes: bytes.len() as u64, checksum });
-        }
-        let control = ControlState { keys: std::collections::BTreeMap::new(), ..control.clone() };
-        let through_us = control.closes_us.last().copied().unwrap_or_default();
-        let seal = Seal { format: FORMAT, number: number as u64, offset, through_us, control, shards: entries };
-        let name = format!("{FOLDER}/{number:06}.json");
-        self.put(&name, &serde_json::to_vec_pretty(&seal)?)?;
-        Ok(name)
+    /// Writes a seal of a close that is durable, or finds that it is there.
+    pub fn write(&self, Unwritten(files): Unwritten) -> Result<()> {
+        files.iter().try_for_each(|(path, bytes)| self.put(path, bytes))
     }
 
     /// Gives a file its bytes and its name, at once; one that is there must have the same.
@@ -89,18 +105,18 @@ impl SealWriter {
     }
 }
 
+/// Every record below this is durable, as the newest seal says.
+pub fn durable_offset(files: &dyn Files) -> Result<u64> {
+    let names = files.list(FOLDER)?;
+    let newest = names.iter().rfind(|name| is_seal(name));
+    newest.map_or(Ok(0), |name| Ok(read(files, name)?.offset + 1))
+}
+
 /// All seals, in order.
 pub fn list(files: &dyn Files) -> Result<Vec<Seal>> {
-    let mut seals: Vec<Seal> = Vec::new();
-    for name in files.list(FOLDER)?.iter().filter(|name| is_seal(name)) {
-        let path = format!("{FOLDER}/{name}");
-        let seal: Seal =
-            serde_json::from_slice(&read_all(files, &path)?).with_context(|| format!("{path} is no seal"))?;
-        if seal.format != FORMAT {
-            bail!("{path} has format {}; this version reads format {FORMAT}", seal.format);
-        }
-        seals.push(seal);
-    }
+    let names = files.list(FOLDER)?;
+    let seals = names.iter().filter(|name| is_seal(name)).map(|name| read(files, name));
+    let seals = seals.collect::<Result<Vec<Seal>>>()?;
     let is_gapless = (1..).zip(&seals).all(|(number, seal)| seal.number == number);
     if !is_gapless {
         bail!("a seal is missing in {FOLDER}: {} are there, and their numbers have a gap", seals.len());
@@ -111,6 +127,17 @@ pub fn list(files: &dyn Files) -> Result<Vec<Seal>> {
 /// `000001.json`
 fn is_seal(name: &str) -> bool {
     name.strip_suffix(".json").is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn read(files: &dyn Files, name: &str) -> Result<Seal> {
+    let path = format!("{FOLDER}/{name}");
+    let bytes = read_all(files, &path)?;
+    let json = checked(&bytes).with_context(|| format!("{path} is damaged"))?;
+    let seal: Seal = serde_json::from_str(json).with_context(|| format!("{path} is no seal"))?;
+    if seal.format != FORMAT {
+        bail!("{path} has format {}; this version reads format {FORMAT}", seal.format);
+    }
+    Ok(seal)
 }
 
 /// A shard's state at a close.

@@ -232,11 +232,11 @@ impl Store {
     /// The manifest gets its name, then what is superfluous goes.
     fn publish(&mut self, manifest: Manifest) -> Result<Trim> {
         let files = self.files.as_ref();
-        let mut text = serde_json::to_vec(&manifest)?;
-        text.extend(format!("\n{:016x}\n", xxh3_64(&text)).into_bytes());
         let name = manifest_name(manifest.number);
         let partial = format!("{name}.partial");
-        write_synced(files, &partial, &text)?;
+        write_synced(files, &partial, &with_checksum(serde_json::to_vec(&manifest)?))?;
+        // A manifest is never there without the files that it names.
+        files.sync_folder(FOLDER)?;
         files.rename(&partial, &name)?;
         files.sync_folder(FOLDER)?;
         self.kept.push(manifest);
@@ -287,9 +287,8 @@ fn sweep(files: &dyn Files, kept: &[Manifest]) -> Result<()> {
 
 /// Writes a file in synced pieces; its name is durable once its folder is synced.
 pub fn write_synced(files: &dyn Files, path: &str, bytes: &[u8]) -> Result<()> {
-    if let Some((folder, name)) = path.rsplit_once('/')
-        && files.list(folder)?.iter().any(|known| known == name)
-    {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    if files.list(folder)?.iter().any(|known| known == name) {
         files.remove(path)?;
     }
     let mut file = files.create(path)?;
@@ -300,6 +299,23 @@ pub fn write_synced(files: &dyn Files, path: &str, bytes: &[u8]) -> Result<()> {
     }
     file.sync()?;
     Ok(())
+}
+
+/// JSON and, on a line of its own behind it, its XXH3-64 in hexadecimal.
+pub fn with_checksum(mut json: Vec<u8>) -> Vec<u8> {
+    json.extend(format!("\n{:016x}\n", xxh3_64(&json)).into_bytes());
+    json
+}
+
+/// The JSON of such a file, if it is as it was written.
+pub fn checked(bytes: &[u8]) -> Result<&str> {
+    let text = std::str::from_utf8(bytes).context("it is no text")?;
+    let ended = text.strip_suffix('\n').context("its end is missing")?;
+    let (json, checksum) = ended.rsplit_once('\n').context("its checksum is missing")?;
+    if format!("{:016x}", xxh3_64(json.as_bytes())) != checksum {
+        bail!("its checksum does not match");
+    }
+    Ok(json)
 }
 
 /// Reads a whole file.
@@ -354,12 +370,7 @@ fn is_manifest(name: &str) -> bool {
 
 fn read_manifest(files: &dyn Files, path: &str) -> Result<Manifest> {
     let bytes = read_all(files, path)?;
-    let text = std::str::from_utf8(&bytes).context("it is no text")?;
-    let (json, checksum) = text.trim_end().rsplit_once('\n').context("its checksum is missing")?;
-    if format!("{:016x}", xxh3_64(json.as_bytes())) != checksum {
-        bail!("its checksum does not match");
-    }
-    let manifest: Manifest = serde_json::from_str(json)?;
+    let manifest: Manifest = serde_json::from_str(checked(&bytes)?)?;
     if manifest.format != FORMAT {
         bail!("it has format {}; this version reads format {FORMAT}", manifest.format);
     }

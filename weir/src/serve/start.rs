@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use weir_aggregator::{Outbox, Owner, Progress};
-use weir_files::{Below, Disk, Files};
+use weir_aggregator::{Outbox, Owner, Progress, archived_offset};
+use weir_files::{Below, Disk, FileError, Files};
 use weir_ingest::DecodeScratch;
 use weir_log::{DeploymentId, Entry, Record, Writer};
 use weir_model::catalog::{self, NoFiles};
@@ -29,7 +29,7 @@ use super::message::{Logged, Replies, What};
 use super::record::{self, Control, Numbered};
 use super::replay::Replay;
 use super::seals::{self, SealWriter};
-use super::snapshot::{self, Manifest, SnapshotWriter};
+use super::snapshot::{self, Found, Manifest, SnapshotWriter};
 use crate::config::Settings;
 use crate::failure::invalid;
 use crate::kept_identities::KeptIdentities;
@@ -124,10 +124,10 @@ pub fn start(files: Arc<dyn Files>, settings: &Settings, clock: &dyn Clock) -> R
     lay_out(files.as_ref())?;
     let deployment = deployment(files.as_ref())?;
     let (found, kept) = snapshot::find(files.as_ref())?;
-    let end_offset = found.as_ref().map_or(0, |found| found.manifest.end_offset);
+    let known_durable = known_durable(&files, found.as_ref())?;
     let log_settings = log_settings(&deployment, settings)?;
     let (mut writer, recovery) =
-        weir_log::open(Arc::clone(&files), log_settings, end_offset, clock.now()).context("cannot open the log")?;
+        weir_log::open(Arc::clone(&files), log_settings, known_durable, clock.now()).context("cannot open the log")?;
     let torn = recovery.torn.map(|torn| format!("{} ({} bytes, kept in {})", torn.finding, torn.bytes, torn.kept_in));
     let mut report = StartReport { torn, ..StartReport::default() };
     if writer.next_offset() == 0 {
@@ -161,6 +161,15 @@ pub fn start(files: Arc<dyn Files>, settings: &Settings, clock: &dyn Clock) -> R
     read_again(&writer, &mut replay, &mut report)?;
     let (state, outputs) = replay.finish();
     Ok(Started { writer, state, outputs, snapshots, chunks, report })
+}
+
+/// Every record below this was durable, as everything says that was made of the log: a log that ends before is damaged.
+pub fn known_durable(files: &Arc<dyn Files>, snapshot: Option<&Found>) -> Result<u64> {
+    let snapshot = snapshot.map_or(0, |found| found.manifest.end_offset);
+    let has = |folder: &str| Ok::<_, FileError>(files.list("")?.iter().any(|name| name == folder));
+    let archived = if has(ARCHIVE)? { archived_offset(&Below::new(Arc::clone(files), ARCHIVE))? } else { 0 };
+    let sealed = if has(seals::FOLDER)? { seals::durable_offset(files.as_ref())? } else { 0 };
+    Ok(snapshot.max(archived).max(sealed))
 }
 
 /// Opens the archive, if there is to be one.
@@ -286,10 +295,10 @@ pub fn open_for_control(folder: &DataFolder, settings: &Settings, clock: &dyn Cl
     lay_out(files.as_ref())?;
     let deployment = deployment(files.as_ref())?;
     let (found, _) = snapshot::find(files.as_ref())?;
-    let (end, from, state) = found.map_or((0, 0, ControlState::default()), |found| {
-        (found.manifest.end_offset, found.manifest.counted.next_offset, found.manifest.control)
-    });
-    let opened = weir_log::open(Arc::clone(files), log_settings(&deployment, settings)?, end, clock.now());
+    let known_durable = known_durable(files, found.as_ref())?;
+    let (from, state) = found
+        .map_or((0, ControlState::default()), |found| (found.manifest.counted.next_offset, found.manifest.control));
+    let opened = weir_log::open(Arc::clone(files), log_settings(&deployment, settings)?, known_durable, clock.now());
     let (mut writer, _) = opened.context("cannot open the log")?;
     if writer.next_offset() == 0 {
         begin(&mut writer, settings, clock)?;

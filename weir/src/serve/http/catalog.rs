@@ -70,8 +70,14 @@ impl App {
         Ok((control, epoch))
     }
 
-    /// Makes a change.
-    pub(super) async fn change(&self, control: Control) -> Result<Applied, Problem> {
+    /// Makes a change. Whoever asked may go away: what is written comes into force all the same.
+    pub(super) async fn change(self: &Arc<App>, control: Control) -> Result<Applied, Problem> {
+        let app = Arc::clone(self);
+        let changing = tokio::spawn(async move { app.change_to_the_end(control).await });
+        changing.await.map_err(|_| Problem::stopped())?
+    }
+
+    async fn change_to_the_end(&self, control: Control) -> Result<Applied, Problem> {
         let _one_at_a_time = self.control.lock().await;
         let (control, epoch) = self.follow(control).await?;
         let (reply, applied) = oneshot::channel();
@@ -84,7 +90,7 @@ impl App {
 
 impl App {
     /// Puts a catalog in force, for the server itself.
-    pub async fn put_catalog(&self, text: &str) -> anyhow::Result<()> {
+    pub async fn put_catalog(self: &Arc<App>, text: &str) -> anyhow::Result<()> {
         let control = Control::Catalog { text: text.to_owned(), files: Vec::new() };
         self.change(control).await.map(drop).map_err(|problem| anyhow::anyhow!("{}", problem.detail))
     }
