@@ -149,7 +149,7 @@ fn restart(folder: &Arc<KeptIdentities>, path: &Path, memory_bytes: u64, fill: &
 /// Admits the same numbers to every shard; how many were new.
 fn admit(shards: &mut [Identities], numbers: std::ops::Range<u64>) -> Result<u64> {
     let (mut fingerprints, mut new) = (Vec::new(), 0);
-    let payloads = [PayloadDigest(1); BATCH as usize];
+    let payloads = vec![PayloadDigest(1); usize::try_from(BATCH)?];
     for (shard, identities) in (0..).zip(shards) {
         fingerprints.clear();
         fingerprints.extend(numbers.clone().map(|i| fingerprint(i * u64::from(SHARDS) + shard)));
