@@ -84,7 +84,7 @@ fn log() -> Vec<Record> {
                 r#"{{"specversion":"1.0","id":"i{id}","source":"/src","type":"{kind}","subject":"s{subject}","time":"{time}","data":{data}}}"#
             )
         };
-        let broken = (number % 5 == 0).then(|| "{".to_owned());
+        let broken = number.is_multiple_of(5).then(|| "{".to_owned());
         Record::Lines((0..5).map(line).chain(broken).collect::<Vec<_>>().join("\n").into_bytes())
     };
     let mut records: Vec<Record> = (0..CHUNKS).map(chunk).collect();

@@ -425,10 +425,11 @@ fn a_snapshot_knows_its_numbers() {
     use weir_rater::identities::IdentitySettings;
     use weir_rater::{RatingPlan, Shard, SnapshotError};
     let customers = |names: &[&str]| -> Catalog {
-        let text: String = names
+        let text: Vec<String> = names
             .iter()
             .map(|name| format!("[customers.{name}]\nplan = \"pro\"\nstarts_on = \"2026-03-01\"\n"))
             .collect();
+        let text = text.concat();
         Catalog::clone(&compare::load(&format!("{CATALOG}{text}")).unwrap())
     };
     let not_before = Instant::from_timestamp("2026-03-10T12:00:01Z".parse().unwrap());
