@@ -23,7 +23,7 @@ pub enum Act {
     TakeAndBreak,
     /// It is taken, and the connection breaks within the answer.
     TakeAndBreakWithin,
-    /// The connection breaks in the middle of the request.
+    /// The connection breaks behind the head of the request.
     Break,
     /// It is answered with a status and header fields, and not taken.
     Refuse(&'static str),
@@ -150,10 +150,10 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Seen>>) -> Option<()> {
             while read(&mut stream, &mut received).await.is_some() {}
             return None;
         }
+        if act == Act::Break {
+            return None;
+        }
         while received.len() < head_len + length {
-            if act == Act::Break {
-                return None;
-            }
             read(&mut stream, &mut received).await?;
         }
         if let Act::Refuse(refusal) = act {
