@@ -11,7 +11,7 @@ use std::path::Path;
 use weir_model::catalog::suggestion;
 
 pub use print::{command, load};
-pub use settings::{LogFormat, Settings, Tls};
+pub use settings::{LogFormat, Settings, Telemetry, Tls};
 
 const DEFAULT: &str = include_str!("../../config/default.toml");
 const PREFIX: &str = "WEIR_";

@@ -23,6 +23,7 @@ mod snapshot;
 mod start;
 mod stats;
 mod status;
+mod telemetry;
 mod thresholds;
 
 use std::net::SocketAddr;
@@ -50,6 +51,7 @@ use journal::Journal;
 use message::ToJournal;
 use start::{DataFolder, Started};
 use status::{Phase, Status};
+use telemetry::Telemetry;
 
 /// Requests that may wait for the journal, and records that may wait for the engine.
 const QUEUE: usize = 1 << 14;
@@ -64,7 +66,7 @@ const TRIAL_EVENT: &str = r#"{"specversion": "1.0", "id": "1", "source": "/try",
 /// Runs the command.
 pub fn command(args: &ServeArgs) -> Result<ExitCode> {
     let mut settings = config::load(args.config.as_deref())?.settings;
-    telemetry(&settings)?;
+    let telemetry = Telemetry::start(&settings.telemetry)?;
     let trial = args.dev.then(tempfile::tempdir).transpose()?;
     if let Some(folder) = &trial {
         folder.path().clone_into(&mut settings.data.folder);
@@ -80,6 +82,7 @@ pub fn command(args: &ServeArgs) -> Result<ExitCode> {
     tracing::info!("draining: no new events are taken, requests under way finish");
     server.stop(runtime)?;
     tracing::info!("stopped; everything that was acknowledged is on the disk");
+    telemetry.stop();
     Ok(ExitCode::SUCCESS)
 }
 
@@ -91,16 +94,6 @@ fn how_to_try(address: SocketAddr) -> String {
   curl http://{address}/v1/customers/acme/current
   curl http://{address}/docs\n\n"
     )
-}
-
-fn telemetry(settings: &Settings) -> Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&settings.telemetry.log_level)?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    let set = match settings.telemetry.log_format {
-        config::LogFormat::Text => subscriber.try_init(),
-        config::LogFormat::Json => subscriber.json().try_init(),
-    };
-    set.map_err(|error| anyhow!("cannot write log lines: {error}"))
 }
 
 async fn stop_signal() -> Result<()> {

@@ -17,6 +17,8 @@ use super::apply::ControlOutput;
 
 /// Bytes of log that a batch holds, at most, but for one record.
 const BATCH_BYTES_MAX: u64 = 512 << 20;
+/// Bytes of rows that a batch holds, at most, but for one record's.
+const ROW_BYTES_MAX: usize = 512 << 20;
 
 /// When a batch ends.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +90,10 @@ impl Outputs {
     ) -> Result<Vec<(Arc<Chunk>, Vec<ShardOutput>)>> {
         let Some(outbox) = &mut self.outbox else { return Ok(vec![(chunk, outputs)]) };
         outbox.append(mark, chunk, outputs)?;
+        // Rows may be many more than events. The size is a function of the log since the batch before, too.
+        if outbox.batch_size().bytes >= ROW_BYTES_MAX {
+            outbox.cut(mark.offset)?;
+        }
         Ok(std::iter::from_fn(|| outbox.take_used()).collect())
     }
 

@@ -467,13 +467,35 @@ fn a_charge_goes_on_as_it_is() {
         plans.pro.charges.tokens.allowance: usage that is rated already would cost something else; keep it, make a new plan with the other charge, and let customers change to that
         customers.globex.overrides.tokens (plan "pro").allowance: usage that is rated already would cost something else; keep it, make a new plan with the other charge, and let customers change to that"#]],
     );
-    refused(&[(storage, &with("discount = { percent = 10 }"))], expect![[""]]);
-    refused(&[(storage, &with("minimum = \"5\""))], expect![[""]]);
-    refused(&[(storage, &with("maximum = \"5\""))], expect![[""]]);
-    refused(&[(storage, &with("late_policy = \"refuse\""))], expect![[""]]);
+    refused(
+        &[(storage, &with("discount = { rate = \"0.25\" }"))],
+        expect![[r#"
+        plans.pro.charges.storage.discount: periods that are open or billed would come to something else; keep it, make a new plan with the other charge, and let customers change to that
+        customers.globex.overrides.storage (plan "pro").discount: periods that are open or billed would come to something else; keep it, make a new plan with the other charge, and let customers change to that"#]],
+    );
+    refused(
+        &[(storage, &with("minimum = \"5\""))],
+        expect![[r#"
+        plans.pro.charges.storage.minimum: periods that are open or billed would come to something else; keep it, make a new plan with the other charge, and let customers change to that
+        customers.globex.overrides.storage (plan "pro").minimum: periods that are open or billed would come to something else; keep it, make a new plan with the other charge, and let customers change to that"#]],
+    );
+    refused(
+        &[(storage, &with("maximum = \"5\""))],
+        expect![[r#"
+        plans.pro.charges.storage.maximum: periods that are open or billed would come to something else; keep it, make a new plan with the other charge, and let customers change to that
+        customers.globex.overrides.storage (plan "pro").maximum: periods that are open or billed would come to something else; keep it, make a new plan with the other charge, and let customers change to that"#]],
+    );
+    refused(
+        &[(storage, &with("late_policy = \"refuse\""))],
+        expect![[r#"
+        plans.pro.charges.storage.late_policy: what is late for a sealed period would be treated differently from what was late before; keep it, make a new plan with the other charge, and let customers change to that
+        customers.globex.overrides.storage (plan "pro").late_policy: what is late for a sealed period would be treated differently from what was late before; keep it, make a new plan with the other charge, and let customers change to that"#]],
+    );
     refused(
         &[("unit_amount = \"3\" }", "unit_amount = \"3\" }\nround = { scale = 2, mode = \"half_even\" }")],
-        expect![[""]],
+        expect![
+            "plans.spare.charges.calls.round: usage that is rated already would cost something else; keep it, make a new plan with the other charge, and let customers change to that"
+        ],
     );
 }
 

@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, Request, Response, header};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tracing::Instrument as _;
 use weir_ingest::{DecodeScratch, body as bodies};
 use weir_model::time::Instant;
 
@@ -51,11 +52,13 @@ enum Form {
 /// Takes events.
 pub async fn events(State(app): State<Arc<App>>, request: Request<Body>) -> Response<Body> {
     let began = Stopwatch::now();
-    let answer = match take(&app, request).await {
+    let span = tracing::trace_span!("POST /v1/events", status = tracing::field::Empty);
+    let answer = match take(&app, request).instrument(span.clone()).await {
         Ok(taken) => answer::json(200, &taken),
         Err(problem) => problem.into_response(),
     };
     app.status.requests.record(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+    span.record("status", answer.status().as_u16());
     app.status.answered(answer.status().as_u16());
     answer
 }
