@@ -9,6 +9,21 @@ use crate::serve::control::Role;
 
 /// `weir serve`
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Events come by POST /v1/events as CloudEvents (NDJSON, structured, batch, binary) or Arrow, and are answered once they are on the disk. A running
+server describes itself at /docs and /openapi.json. SIGTERM lets requests under way finish.
+
+First steps:
+  weir keys create --name me --role admin     the first key, in the data folder, before the server runs
+  weir serve                                  on 127.0.0.1:8080, data in ./weir-data
+  weir catalog put catalog.toml               with WEIR_KEY=weir_... in the environment
+  weir keys create --name api --role ingest --server http://127.0.0.1:8080
+  weir close --through 2026-12-01             when a month is over
+  weir invoices build --out invoices
+
+Settings:
+  weir config print > weir.toml               every key with its default
+  WEIR_SERVER__LISTEN=0.0.0.0:8080 weir serve --config weir.toml")]
 pub struct ServeArgs {
     /// Configuration (TOML); variables WEIR_SECTION__KEY override it
     #[arg(long, value_name = "FILE")]

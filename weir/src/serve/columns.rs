@@ -1,6 +1,6 @@
 //! The fast lane: events as Arrow IPC streams (`application/vnd.apache.arrow.stream`).
 //!
-//! Owns: the schema (docs/ingest.md) and the way from its columns to a chunk. A column's texts are copied in one piece, and spans point into
+//! Owns: the schema (docs/server.md) and the way from its columns to a chunk. A column's texts are copied in one piece, and spans point into
 //! it. What holds for lines holds for rows: a bad one is rejected alone, by its index.
 
 use std::collections::HashSet;
