@@ -297,9 +297,8 @@ pub fn open_for_control(folder: &DataFolder, settings: &Settings, clock: &dyn Cl
     let deployment = deployment(files.as_ref())?;
     let (found, _) = snapshot::find(files.as_ref())?;
     let known_durable = known_durable(files, found.as_ref())?;
-    let (from, state) = found.map_or((0, ControlState::default()), |found| {
-        (found.manifest.counted.next_offset, found.manifest.control)
-    });
+    let (from, state) = found
+        .map_or((0, ControlState::default()), |found| (found.manifest.counted.next_offset, found.manifest.control));
     let opened = weir_log::open(Arc::clone(files), log_settings(&deployment, settings)?, known_durable, clock.now());
     let (mut writer, _) = opened.context("cannot open the log")?;
     if writer.next_offset() == 0 {
