@@ -37,6 +37,10 @@ cargo xtask prove identities [N] [SIZE] [DIR]
                                N identities (20_000_000) under SIZE of memory (64MiB): what each costs; files in DIR
 cargo xtask prove snapshots [N] [MIB] [EVERY] [DIR]
                                the same with a snapshot every so many events, and a start from the last one
+cargo xtask prove kills [N]    the server killed N times (100) at random moments under load, and audited
+cargo xtask prove power-loss [SEEDS]
+                               power lost at every operation of the server, each with so many seeded survivors (8) beside all and none
+cargo xtask prove syncs        a trace of the server's system calls: no answer before its sync
 cargo xtask fuzz [TARGET] [--seconds N]
                                every fuzz target, or one, for N seconds (60) each
 cargo xtask aws-catalog [DIR]  the catalog of the AWS report, from its rates.csv (DIR: target/aws-cur)
@@ -68,6 +72,11 @@ fn run(arguments: &[String]) -> Result<()> {
         ["ceiling-server", options @ ..] => load::serve_ceiling(options),
         ["prove", "identities", arguments @ ..] => prove::example("identities", arguments),
         ["prove", "snapshots", arguments @ ..] => prove::example("identity_snapshots", arguments),
+        ["prove", "kills"] => prove::test("serve_kill", Some(("WEIR_PROVE_KILLS", "100"))),
+        ["prove", "kills", kills] => prove::test("serve_kill", Some(("WEIR_PROVE_KILLS", kills))),
+        ["prove", "power-loss"] => prove::test("serve_power_loss", Some(("WEIR_PROVE_POWER_LOSS", "8"))),
+        ["prove", "power-loss", seeds] => prove::test("serve_power_loss", Some(("WEIR_PROVE_POWER_LOSS", seeds))),
+        ["prove", "syncs"] => prove::test("serve_syncs", None),
         ["fuzz"] => fuzz::run(None, fuzz::SECONDS),
         ["fuzz", "--seconds", seconds] => fuzz::run(None, seconds_of(seconds)?),
         ["fuzz", target] => fuzz::run(Some(target), fuzz::SECONDS),

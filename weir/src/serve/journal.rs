@@ -150,22 +150,15 @@ impl Journal {
         drop(entries);
         let written = match written {
             Ok(written) => written,
-            Err(error) => {
-                let refusal = match &error {
-                    WriteError::NoSpace { .. } => Refusal::NoSpace,
-                    WriteError::RecordTooLarge { .. } => Refusal::TooLarge,
-                    WriteError::Poisoned | WriteError::Files(_) => Refusal::LogFailed,
-                };
-                records.into_iter().for_each(|record| record.refuse(refusal));
-                // What was refused never happened: a control record among it is not in force, and its number is free.
-                self.epoch = Arc::clone(&self.written_epoch);
-                return match refusal {
-                    Refusal::LogFailed => Err(error).context("cannot write to the log"),
-                    _ => {
-                        self.status.set_nearly_full(refusal == Refusal::NoSpace);
-                        Ok(())
-                    }
-                };
+            Err(WriteError::RecordTooLarge { bytes_max, .. }) => return self.write_fitting(records, bytes_max),
+            Err(WriteError::NoSpace { .. }) => {
+                self.refuse(records, Refusal::NoSpace);
+                self.status.set_nearly_full(true);
+                return Ok(());
+            }
+            Err(error @ (WriteError::Poisoned | WriteError::Files(_))) => {
+                self.refuse(records, Refusal::LogFailed);
+                return Err(error).context("cannot write to the log");
             }
         };
         self.status.set_nearly_full(false);
@@ -185,6 +178,28 @@ impl Journal {
         self.engine.send(ToEngine::Durable(durable)).ok().context("the engine has stopped")?;
         self.status.durable_offset.store(durable, Ordering::Release);
         Ok(())
+    }
+
+    /// Writes what is not too large, of a group of which nothing was written.
+    fn write_fitting(&mut self, records: Vec<Prepared>, bytes_max: u64) -> Result<()> {
+        let (fitting, large): (Vec<_>, Vec<_>) =
+            records.into_iter().partition(|record| record.bytes() as u64 <= bytes_max);
+        let epoch = Arc::clone(&self.epoch);
+        let changes_rules = large.iter().any(|record| record.kind == record::CONTROL);
+        self.refuse(large, Refusal::TooLarge);
+        if changes_rules {
+            // The others were made for what comes into force no more.
+            self.refuse(fitting, Refusal::Stopped);
+            return Ok(());
+        }
+        self.epoch = epoch;
+        if fitting.is_empty() { Ok(()) } else { self.write(fitting) }
+    }
+
+    /// What is refused never happened: a control record among it is not in force, and its number is free.
+    fn refuse(&mut self, records: Vec<Prepared>, refusal: Refusal) {
+        records.into_iter().for_each(|record| record.refuse(refusal));
+        self.epoch = Arc::clone(&self.written_epoch);
     }
 
     /// A request's events, decoded anew if what they were decoded under is not in force any more.
