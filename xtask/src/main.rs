@@ -1,5 +1,5 @@
-//! The project's chores: `cargo xtask test`, `tidy`, `conformance`, `fuzz`, `prove`, `side-by-side`, `job`, `load`,
-//! `aws-catalog` and `aws-pools`.
+//! The project's chores: `cargo xtask test`, `tidy`, `clients`, `conformance`, `fuzz`, `prove`, `side-by-side`, `job`,
+//! `load`, `aws-catalog` and `aws-pools`.
 //!
 //! Owns: what a newcomer and continuous integration type to prove that the tree is good. Does not own: any product code;
 //! nothing of Weir depends on it.
@@ -7,6 +7,7 @@
 
 mod aws_catalog;
 mod aws_pools;
+mod clients;
 mod conformance;
 mod fuzz;
 mod load;
@@ -26,6 +27,7 @@ use anyhow::{Context, Result, bail};
 const HELP: &str = "\
 cargo xtask test               formatting, clippy, tidy, then every test, and every bench at a tiny size
 cargo xtask tidy               what clippy cannot check: arrows, heads, sizes, words
+cargo xtask clients            fetches the clients of others that tests of the server use (python3 with venv, nodejs, npm)
 cargo xtask conformance [N]    N random catalogs (10,000) of 10,000 events through Weir and the oracle
 cargo xtask side-by-side       Weir beside DuckDB, ClickHouse, DataFusion and Polars on one job, which docs/performance.md explains:
                                [--lines N] [--runs N] [--threads N] [--engines A,B] [--shape NAME|all] [--json]
@@ -64,6 +66,7 @@ fn run(arguments: &[String]) -> Result<()> {
     match words.as_slice() {
         ["test"] => suite::run(),
         ["tidy"] => run_tidy(),
+        ["clients"] => clients::fetch(),
         ["conformance"] => conformance::run(conformance::CASES),
         ["conformance", cases] => conformance::run(cases.parse().context("how many catalogs: write a number")?),
         ["side-by-side", options @ ..] => side_by_side::run(options),

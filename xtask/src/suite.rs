@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{tidy, workspace};
+use crate::{clients, tidy, workspace};
 
 /// Cargo's steps around tidy: what is announced, and the arguments.
 const FORMAT: (&str, &[&str]) = ("formatting", &["fmt", "--all", "--check"]);
@@ -29,6 +29,7 @@ pub(crate) fn run() -> Result<()> {
         step(name, || cargo(&root, arguments, None))?;
     }
     step("tidy", || tidy_step(&root))?;
+    step("clients of others", clients::fetch)?;
     for (name, arguments) in [TESTS, BENCHES] {
         step(name, || cargo(&root, arguments, data.as_ref()))?;
     }

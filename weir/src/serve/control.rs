@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use weir_model::catalog::{self, Catalog, CatalogError, CatalogFiles, Problem};
 use weir_model::time::Instant;
 
@@ -13,7 +14,7 @@ use super::keys::Pattern;
 use super::record::{Control, Numbered};
 
 /// A customer as the API has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CustomerDocument {
     /// Its id.
@@ -51,7 +52,7 @@ pub struct CustomerDocument {
 }
 
 /// A customer goes on under another plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     /// From when on: a date in the customer's zone, or an instant.
@@ -73,7 +74,7 @@ pub struct Subscription {
 }
 
 /// What a key may do; each role may do what those before it may not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Send events.

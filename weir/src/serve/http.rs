@@ -6,12 +6,19 @@ pub mod answer;
 mod auth;
 mod body;
 mod catalog;
+mod change;
+mod closes;
+mod customers;
+mod document;
+mod extract;
 mod ingest;
 mod keys;
 mod lines;
 mod metrics;
+mod page;
 mod quarantine;
 mod query;
+mod room;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,7 +28,6 @@ use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::http::{Method, Uri};
-use axum::routing::{delete, get, post, put};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -30,6 +36,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot};
 use tokio_rustls::TlsAcceptor;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use weir_files::Files;
 use weir_handoff::{Sender, TrySendError};
 
@@ -104,30 +112,35 @@ impl App {
     }
 }
 
-/// The routes. OpenAPI names the same ones.
+/// The routes, and the OpenAPI document that names them: one list makes both.
+fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(document::frame())
+        .routes(routes!(ingest::events))
+        .routes(routes!(catalog::show, catalog::put))
+        .routes(routes!(customers::put_several))
+        .routes(routes!(customers::put))
+        .routes(routes!(customers::subscribe))
+        .routes(routes!(customers::erase))
+        .routes(routes!(query::current))
+        .routes(routes!(query::usage))
+        .routes(routes!(query::stats))
+        .routes(routes!(query::thresholds))
+        .routes(routes!(closes::list, closes::close))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(quarantine::list))
+        .routes(routes!(quarantine::replay))
+        .routes(routes!(metrics::healthz))
+        .routes(routes!(metrics::readyz))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(document::openapi))
+        .routes(routes!(page::docs))
+}
+
+/// What answers requests.
 pub fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/v1/events", post(ingest::events))
-        .route("/v1/catalog", get(catalog::show).put(catalog::put))
-        .route("/v1/customers", post(catalog::put_customers))
-        .route("/v1/customers/{id}", put(catalog::put_customer))
-        .route("/v1/customers/{id}/subscriptions", post(catalog::subscribe))
-        .route("/v1/customers/{id}/erase", post(catalog::erase))
-        .route("/v1/customers/{id}/current", get(query::current))
-        .route("/v1/closes", get(catalog::closes).post(catalog::close))
-        .route("/v1/keys", get(keys::list).post(keys::create))
-        .route("/v1/keys/{id}", delete(keys::revoke))
-        .route("/v1/usage", get(query::usage))
-        .route("/v1/stats", get(query::stats))
-        .route("/v1/thresholds", get(query::thresholds))
-        .route("/v1/quarantine", get(quarantine::list))
-        .route("/v1/quarantine/replay", post(quarantine::replay))
-        .route("/healthz", get(metrics::healthz))
-        .route("/readyz", get(metrics::readyz))
-        .route("/metrics", get(metrics::metrics))
-        .fallback(no_such_route)
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(app)
+    let (router, _) = routes().split_for_parts();
+    router.fallback(no_such_route).method_not_allowed_fallback(wrong_method).with_state(app)
 }
 
 async fn no_such_route(uri: Uri) -> Problem {
@@ -183,10 +196,12 @@ pub async fn serve(
             let _room = room;
             let _counted = Counted::new(&app.status);
             match tls {
-                None => connection(stream, builder, router, watcher).await,
+                None => connection(stream, builder.http1_only(), router, watcher).await,
                 Some(tls) => {
                     let handshake = tokio::time::timeout(app.settings.server.header_timeout, tls.accept(stream));
                     if let Ok(Ok(stream)) = handshake.await {
+                        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                        let builder = if is_http2 { builder.http2_only() } else { builder.http1_only() };
                         connection(stream, builder, router, watcher).await;
                     }
                 }

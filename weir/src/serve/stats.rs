@@ -10,7 +10,7 @@ use weir_rater::Counters;
 use super::apply::{Applier, HOUR_US};
 
 /// What was counted since the deployment began (L3): received = accepted + duplicate + conflict + rejected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Stats {
     offset: u64,
     received: u64,
@@ -29,7 +29,7 @@ pub struct Stats {
 }
 
 /// What was counted in an hour of log time.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, utoipa::ToSchema)]
 pub struct HourStats {
     received: u64,
     accepted: u64,

@@ -20,7 +20,7 @@ use weir_rater::{RatingPlan, Shard};
 const TOLD_MAX: usize = 100_000;
 
 /// A threshold that was reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Reached {
     /// Its number among all that were reached, from 1, without gaps.
     pub number: u64,

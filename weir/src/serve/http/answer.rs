@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::super::message::{Done, Refusal};
 use super::super::record::Rejected;
@@ -12,7 +13,7 @@ use super::super::record::Rejected;
 pub const REJECTIONS_MAX: usize = 1_000;
 
 /// Why a request was not served (RFC 9457). `code` is stable; docs/problems.md has a paragraph for each.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
     /// Where the code is described.
     #[serde(rename = "type")]
@@ -27,12 +28,14 @@ pub struct Problem {
     pub detail: String,
     /// Whether the request's fate is unknown, so that it is to be sent again as it was; what was taken then counts as duplicate.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
     pub retry_whole: bool,
     /// Seconds after which to try again.
     #[serde(skip)]
     pub retry_after_s: Option<u32>,
     /// What else there is to say, such as findings in a catalog.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     pub findings: Vec<String>,
 }
 
@@ -114,7 +117,7 @@ impl IntoResponse for Problem {
 }
 
 /// What became of a request's events: received = accepted + duplicate + conflict + rejected.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct Taken {
     /// Events in the request.
     pub received: u64,
@@ -131,7 +134,7 @@ pub struct Taken {
 }
 
 /// An event that was turned away.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RejectedEvent {
     /// Its position in the request, from 0; of NDJSON, its line.
     pub index: u64,

@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Request, Response, header};
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tracing::Instrument as _;
 use weir_ingest::{DecodeScratch, body as bodies};
 use weir_model::time::Instant;
@@ -28,7 +28,8 @@ use super::super::status::Phase;
 use super::answer::{self, Problem, Taken};
 use super::body::Incoming;
 use super::lines::{Lines, PIECE_BYTES, Piece};
-use super::{App, ROOM_UNIT, auth};
+use super::room::{Room, whole};
+use super::{App, auth};
 
 /// A single event longer than this gets a record of its own.
 const SINGLE_BYTES_MAX: usize = 64 << 10;
@@ -49,7 +50,24 @@ enum Form {
     Columns,
 }
 
-/// Takes events.
+/// Takes events; the answer comes once they are durable.
+///
+/// A bad event is rejected alone, by its index. Sending the same again is safe: what was taken counts as duplicate.
+#[utoipa::path(
+    post, path = "/v1/events", tag = "events", security(("key" = ["ingest"])),
+    request_body(description = "CloudEvents 1.0 in any of these forms, or one in binary mode: attributes in `ce-` headers and `data` as body. \
+        May be compressed: `content-encoding: gzip` or `zstd`.", content(
+        (String = "application/x-ndjson", example = "{\"specversion\":\"1.0\",\"id\":\"1\",\"source\":\"/api\",\"type\":\"llm.completion\",\"subject\":\"acme\",\"data\":{\"tokens\":1200}}\n{\"specversion\":\"1.0\",\"id\":\"2\",...}\n"),
+        (Object = "application/cloudevents+json", example = json!({"specversion": "1.0", "id": "1", "source": "/api",
+            "type": "llm.completion", "subject": "acme", "time": "2026-11-01T12:00:00Z", "data": {"tokens": 1200}})),
+        (Vec<Object> = "application/cloudevents-batch+json", example = json!([{"specversion": "1.0", "id": "1", "source": "/api",
+            "type": "llm.completion", "subject": "acme", "data": {"tokens": 1200}}])),
+        (Vec<u8> = "application/vnd.apache.arrow.stream"),
+    )),
+    responses((status = 200, description = "What became of the events", body = Taken,
+        example = json!({"received": 2, "accepted": 1, "duplicate": 0, "conflict": 0, "rejected": 1,
+            "rejections": [{"index": 1, "code": "attribute_missing", "sentence": "`subject` is missing"}]}))),
+)]
 pub async fn events(State(app): State<Arc<App>>, request: Request<Body>) -> Response<Body> {
     let began = Stopwatch::now();
     let span = tracing::trace_span!("POST /v1/events", status = tracing::field::Empty);
@@ -73,13 +91,16 @@ async fn take(app: &Arc<App>, request: Request<Body>) -> Result<Taken, Problem> 
         return Err(Problem { retry_after_s: Some(10), ..Problem::new(503, "no_catalog", detail) });
     }
     let form = form(&parts.headers)?;
-    let bytes_max = usize::try_from(app.settings.ingest.body_bytes_max).unwrap_or(usize::MAX);
-    let body = Incoming::new(&parts.headers, body, app.settings.server.body_idle_timeout, bytes_max)?;
+    let mut body = Incoming::new(&parts.headers, body, app.settings.server.body_idle_timeout)?;
     let request = Taking { app, epoch, key, headers: &parts.headers };
-    match form {
-        Form::Lines => request.lines(body).await,
-        _ => request.bounded(body, form).await,
+    let taken = match form {
+        Form::Lines => request.lines(&mut body).await,
+        _ => request.bounded(&mut body, form).await,
+    };
+    if taken.is_err() {
+        body.linger().await;
     }
+    taken
 }
 
 /// Takes lines that an administrator sends again.
@@ -91,7 +112,7 @@ pub async fn take_lines(app: &Arc<App>, text: Vec<u8>) -> Result<Taken, Problem>
     }
     let mut room = Room::new(app);
     room.grow(text.len())?;
-    let (reply, outcome) = Reply::new(room.permit.take());
+    let (reply, outcome) = Reply::new(room.take());
     let headers = HeaderMap::new();
     let request = Taking { app, epoch: app.epoch.load_full(), key: None, headers: &headers };
     app.submit(request.submission(text, 0, reply)?)?;
@@ -147,62 +168,11 @@ struct Taking<'r> {
     headers: &'r HeaderMap,
 }
 
-/// Room that grows with what has come.
-struct Room<'r> {
-    app: &'r Arc<App>,
-    permit: Option<OwnedSemaphorePermit>,
-    units: u32,
-}
-
-impl<'r> Room<'r> {
-    fn new(app: &'r Arc<App>) -> Room<'r> {
-        Room { app, permit: None, units: 0 }
-    }
-
-    fn units(bytes: usize) -> u32 {
-        u32::try_from((bytes as u64).div_ceil(ROOM_UNIT).max(1)).unwrap_or(u32::MAX)
-    }
-
-    /// Room for so many bytes, or none.
-    fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
-        let wanted = Room::units(bytes);
-        if wanted <= self.units {
-            return Ok(());
-        }
-        let more = Arc::clone(&self.app.room).try_acquire_many_owned(wanted - self.units);
-        let more = more.map_err(|_| Problem::busy("requests under way take all the room there is"))?;
-        match &mut self.permit {
-            Some(permit) => permit.merge(more),
-            None => self.permit = Some(more),
-        }
-        self.units = wanted;
-        Ok(())
-    }
-
-    /// Room for the next piece of a streamed body: waits for it.
-    async fn wait(&mut self, bytes: usize) -> Result<(), Problem> {
-        let units = Room::units(bytes);
-        let permit = Arc::clone(&self.app.room).acquire_many_owned(units).await.map_err(|_| Problem::stopped())?;
-        (self.permit, self.units) = (Some(permit), units);
-        Ok(())
-    }
-}
-
 impl Taking<'_> {
     /// A body that is one record.
-    async fn bounded(self, mut body: Incoming, form: Form) -> Result<Taken, Problem> {
-        let bytes_max = usize::try_from(self.app.settings.ingest.body_bytes_max).unwrap_or(usize::MAX);
-        let (mut text, mut room) = (Vec::new(), Room::new(self.app));
-        room.grow(1)?;
-        while body.read(&mut text).await? {
-            if text.len() > bytes_max {
-                let detail =
-                    format!("the body is longer than {bytes_max} bytes; send several, or NDJSON, which may be endless");
-                return Err(Problem::new(413, "body_too_large", detail));
-            }
-            room.grow(text.len())?;
-        }
-        let (reply, outcome) = Reply::new(room.permit.take());
+    async fn bounded(self, body: &mut Incoming, form: Form) -> Result<Taken, Problem> {
+        let (mut text, mut room) = whole(self.app, body).await?;
+        let (reply, outcome) = Reply::new(room.take());
         let message = match form {
             Form::Columns => self.columns(Bytes::from(text), reply)?,
             Form::Batch => {
@@ -230,7 +200,7 @@ impl Taking<'_> {
     }
 
     /// NDJSON of any length.
-    async fn lines(self, mut body: Incoming) -> Result<Taken, Problem> {
+    async fn lines(self, body: &mut Incoming) -> Result<Taken, Problem> {
         let (mut lines, mut room) = (Lines::default(), Room::new(self.app));
         let (mut taken, mut under_way) = (Taken::default(), VecDeque::new());
         let mut is_first = true;
@@ -242,15 +212,10 @@ impl Taking<'_> {
                 room.grow(lines.text.len().min(2 * PIECE_BYTES))?;
             }
             while let Some(piece) = if more { lines.next() } else { lines.rest() } {
-                let reply_room = match room.permit.take() {
-                    Some(permit) => permit,
-                    None => {
-                        room.wait(2 * PIECE_BYTES).await?;
-                        room.permit.take().ok_or_else(Problem::stopped)?
-                    }
-                };
-                room.units = 0;
-                let (reply, outcome) = Reply::new(Some(reply_room));
+                if room.is_empty() {
+                    room.wait(2 * PIECE_BYTES).await?;
+                }
+                let (reply, outcome) = Reply::new(room.take());
                 let message = match piece {
                     Piece::Lines(text, first_index) => self.submission(text, first_index, reply)?,
                     Piece::TooLong(rejected) => self.rejection(rejected, reply),
@@ -266,6 +231,10 @@ impl Taking<'_> {
             }
             if !more {
                 break;
+            }
+            if lines.long_bytes() > self.app.settings.ingest.body_bytes_max {
+                let problem = Problem::new(413, "line_endless", "a line does not end; a line may be 1 MiB long");
+                return Err(rest(problem, is_first));
             }
         }
         let is_only = taken == Taken::default() && under_way.len() == 1;

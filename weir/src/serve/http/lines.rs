@@ -17,6 +17,8 @@ pub struct Lines {
     index: u64,
     /// The beginning of a line that is too long, whose end has not come yet.
     too_long: Option<Vec<u8>>,
+    /// Bytes of it that were forgotten.
+    forgotten: u64,
 }
 
 /// A piece of a body.
@@ -41,6 +43,7 @@ impl Lines {
             return Some(self.cut(newline + 1));
         }
         if self.text.len() > LINE_BYTES_MAX {
+            self.forgotten = self.text.len() as u64;
             self.text.truncate(Rejected::RECORD_BYTES_MAX);
             self.too_long = Some(std::mem::take(&mut self.text));
         }
@@ -58,12 +61,15 @@ impl Lines {
     /// A long line whose end has come; what came of it before is forgotten.
     fn end_of_long(&mut self) -> Option<Piece> {
         let newline = memchr::memchr(b'\n', &self.text);
-        self.text.drain(..newline.map_or(self.text.len(), |newline| newline + 1));
+        let end = newline.map_or(self.text.len(), |newline| newline + 1);
+        self.text.drain(..end);
+        self.forgotten += end as u64;
         newline.and_then(|_| self.rejected())
     }
 
     fn rejected(&mut self) -> Option<Piece> {
         let record = self.too_long.take()?;
+        self.forgotten = 0;
         self.index += 1;
         Some(Piece::TooLong(Rejected {
             index: self.index - 1,
@@ -71,6 +77,11 @@ impl Lines {
             sentence: format!("the line is longer than {LINE_BYTES_MAX} bytes"),
             record: String::from_utf8_lossy(&record).into_owned(),
         }))
+    }
+
+    /// How much has come of a line that is too long and has not ended.
+    pub fn long_bytes(&self) -> u64 {
+        self.forgotten
     }
 
     fn cut(&mut self, end: usize) -> Piece {

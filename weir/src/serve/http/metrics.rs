@@ -11,12 +11,23 @@ use axum::response::IntoResponse;
 use super::super::status::{LATENCY_BOUNDS_US, Latencies, Phase};
 use super::{App, ROOM_UNIT};
 
-/// `GET /healthz`: the process answers.
+/// Does the process answer?
+#[utoipa::path(
+    get, path = "/healthz", tag = "operation",
+    responses((status = 200, description = "It does", body = String, content_type = "text/plain; charset=utf-8")),
+)]
 pub async fn healthz() -> &'static str {
     "alive\n"
 }
 
-/// `GET /readyz`: events are taken.
+/// Are events taken?
+#[utoipa::path(
+    get, path = "/readyz", tag = "operation",
+    responses(
+        (status = 200, description = "They are", body = String, content_type = "text/plain; charset=utf-8"),
+        (status = 503, description = "They are not, and why", body = String, content_type = "text/plain; charset=utf-8"),
+    ),
+)]
 pub async fn readyz(State(app): State<Arc<App>>) -> impl IntoResponse {
     let status = &app.status;
     let why = match status.phase() {
@@ -29,7 +40,11 @@ pub async fn readyz(State(app): State<Arc<App>>) -> impl IntoResponse {
     (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n"))
 }
 
-/// `GET /metrics`: Prometheus text.
+/// Metrics in Prometheus' text format.
+#[utoipa::path(
+    get, path = "/metrics", tag = "operation",
+    responses((status = 200, description = "Metrics", body = String, content_type = "text/plain; version=0.0.4; charset=utf-8")),
+)]
 pub async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&app))
 }

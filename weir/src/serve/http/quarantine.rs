@@ -5,26 +5,31 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
-use axum::extract::{Query, State};
+use axum::body::Body;
+use axum::extract::State;
 use axum::http::{HeaderMap, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 use weir_files::Files;
 
 use super::super::control::Role;
 use super::super::snapshot::read_all;
 use super::super::start::ARCHIVE;
-use super::answer::{self, Problem};
-use super::{App, auth, ingest};
+use super::answer::{self, Problem, Taken};
+use super::change::read_json;
+use super::extract::Query;
+use super::{App, auth, ingest, room};
 
 /// Entries of one answer, at most, and unless somebody says otherwise.
 const ENTRIES_MAX: usize = 1_000;
 const ENTRIES: usize = 100;
 
 /// Which entries.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+#[schema(as = QuarantineFilter)]
 pub struct Filter {
     /// A code of docs/rejections.md, or `conflict`.
     #[serde(default)]
@@ -37,7 +42,27 @@ pub struct Filter {
     limit: Option<usize>,
 }
 
-/// `GET /v1/quarantine`
+/// What was turned away.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Entries {
+    /// Newest first; docs/quarantine.md says what each holds. `entry` names it.
+    #[schema(value_type = Vec<Object>)]
+    entries: Vec<Value>,
+}
+
+/// What became of a replay.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Replayed {
+    result: Taken,
+    /// Entries that cannot be sent again: cut off, or conflicts, of which the first event stands.
+    not_replayable: u64,
+}
+
+/// Lists what was turned away, newest first.
+#[utoipa::path(
+    get, path = "/v1/quarantine", tag = "quarantine", security(("key" = ["admin"])), params(Filter),
+    responses((status = 200, description = "Entries of archive batches that are whole", body = Entries)),
+)]
 pub async fn list(
     State(app): State<Arc<App>>,
     Query(filter): Query<Filter>,
@@ -45,16 +70,22 @@ pub async fn list(
 ) -> Result<Response<Body>, Problem> {
     auth::authorize(&app, &headers, Role::Admin)?;
     let entries = find(&app, filter).await?;
-    Ok(answer::json(200, &json!({ "entries": entries })))
+    Ok(answer::json(200, &Entries { entries }))
 }
 
-/// `POST /v1/quarantine/replay`: the body filters like the query of a list.
-pub async fn replay(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Result<Response<Body>, Problem> {
+/// Sends rejected records again as if they had just come.
+///
+/// The body filters as a list's query does. Whatever is taken counts once, so that a replay may be repeated.
+#[utoipa::path(
+    post, path = "/v1/quarantine/replay", tag = "quarantine", security(("key" = ["admin"])),
+    request_body(content = Filter, description = "Which entries", example = json!({"code": "value_invalid", "limit": 100})),
+    responses((status = 200, description = "What became of them", body = Replayed)),
+)]
+pub async fn replay(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Result<Response<Body>, Problem> {
     auth::authorize(&app, &headers, Role::Admin)?;
-    let filter: Filter =
-        serde_json::from_slice(&body).map_err(|error| Problem::invalid("json_invalid", error.to_string()))?;
+    let filter: Filter = read_json(&room::document(&app, &headers, body).await?)?;
     let entries = find(&app, filter).await?;
-    let (mut text, mut skipped) = (Vec::new(), 0);
+    let (mut text, mut not_replayable) = (Vec::new(), 0);
     for entry in &entries {
         let is_whole = entry["truncated"].as_bool() != Some(true) && entry["code"] != "conflict";
         match entry["record"].as_str().filter(|record| is_whole && !record.contains('\n')) {
@@ -62,11 +93,11 @@ pub async fn replay(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes
                 text.extend_from_slice(record.as_bytes());
                 text.push(b'\n');
             }
-            None => skipped += 1,
+            None => not_replayable += 1,
         }
     }
-    let taken = ingest::take_lines(&app, text).await?;
-    Ok(answer::json(200, &json!({ "result": taken, "not_replayable": skipped })))
+    let result = ingest::take_lines(&app, text).await?;
+    Ok(answer::json(200, &Replayed { result, not_replayable }))
 }
 
 async fn find(app: &Arc<App>, filter: Filter) -> Result<Vec<Value>, Problem> {

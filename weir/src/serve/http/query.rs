@@ -1,11 +1,13 @@
 //! Questions about usage, live and exact: everything that was acknowledged before is in the answer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Response};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use weir_model::catalog::Catalog;
 use weir_model::charge::{Measured, Rule, meter_of};
 use weir_model::number::{Amount, Overflow, Quantity};
@@ -16,7 +18,10 @@ use weir_rater::close::{Close, live};
 
 use super::super::apply::Applier;
 use super::super::control::{KeyRecord, Role};
+use super::super::stats::{HourStats, Stats};
+use super::super::thresholds::Reached;
 use super::answer::{self, Problem};
+use super::extract::{Id, Query};
 use super::{App, auth};
 
 type Answer = Result<Response<Body>, Problem>;
@@ -25,21 +30,22 @@ type Answer = Result<Response<Body>, Problem>;
 const ROWS_MAX: usize = 10_000;
 
 /// Which usage is asked for.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct UsageFilter {
     /// One customer; all otherwise.
     customer: Option<String>,
     /// One meter.
     meter: Option<String>,
-    /// Periods that end after this.
+    /// Periods that end after this: a date in the catalog's zone, or an instant.
     from: Option<String>,
     /// Periods that begin before this.
     until: Option<String>,
 }
 
 /// The total of one bucket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UsageRow {
     customer: String,
     plan: String,
@@ -59,8 +65,8 @@ pub struct UsageRow {
 }
 
 /// Totals.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Usage {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Usage {
     /// Everything below this offset of the log is in it.
     offset: u64,
     rows: Vec<UsageRow>,
@@ -88,7 +94,11 @@ fn check_scope(caller: Option<&KeyRecord>, customer: Option<&str>) -> Result<(),
     }
 }
 
-/// `GET /v1/usage`
+/// Totals by bucket, live and exact: all that was acknowledged before is in them.
+#[utoipa::path(
+    get, path = "/v1/usage", tag = "usage", security(("key" = ["read"])), params(UsageFilter),
+    responses((status = 200, description = "Totals of at most 10,000 buckets", body = Usage)),
+)]
 pub async fn usage(State(app): State<Arc<App>>, Query(filter): Query<UsageFilter>, headers: HeaderMap) -> Answer {
     let caller = auth::authorize(&app, &headers, Role::Read)?;
     check_scope(caller.as_ref(), filter.customer.as_deref())?;
@@ -171,16 +181,16 @@ fn row(catalog: &Catalog, period: &CustomerPeriod, segment: &Segment, bucket: &B
 }
 
 /// The open period of a customer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Current {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Current {
     customer: String,
     offset: u64,
     periods: Vec<CurrentPeriod>,
 }
 
 /// A period that is not sealed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct CurrentPeriod {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CurrentPeriod {
     period_start: String,
     period_end: String,
     currency: String,
@@ -190,8 +200,8 @@ struct CurrentPeriod {
 }
 
 /// A bucket as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct CurrentLine {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CurrentLine {
     #[serde(flatten)]
     row: UsageRow,
     /// The tier that the last unit lies in, from 1; `null` for prices without tiers.
@@ -200,8 +210,13 @@ struct CurrentLine {
     next_unit_amount: Option<String>,
 }
 
-/// `GET /v1/customers/{id}/current`
-pub async fn current(State(app): State<Arc<App>>, Path(customer): Path<String>, headers: HeaderMap) -> Answer {
+/// The bill of a customer as it stands, with what one more unit costs.
+#[utoipa::path(
+    get, path = "/v1/customers/{id}/current", tag = "usage", security(("key" = ["read"])),
+    params(("id" = String, Path, description = "The customer")),
+    responses((status = 200, description = "Periods that are not sealed", body = Current)),
+)]
+pub async fn current(State(app): State<Arc<App>>, Id(customer): Id, headers: HeaderMap) -> Answer {
     let caller = auth::authorize(&app, &headers, Role::Read)?;
     check_scope(caller.as_ref(), Some(&customer))?;
     let current = app.ask(move |engine| current_of(&engine.state, customer)).await??;
@@ -262,38 +277,76 @@ fn position(plan: &RatingPlan, bucket: &BucketTotal) -> (Option<u32>, Option<Amo
 }
 
 /// Whose counts.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct StatsFilter {
     /// One customer, hour by hour of the last 25; everybody otherwise.
     #[serde(default)]
     customer: Option<String>,
 }
 
-/// `GET /v1/stats`
+/// What was counted of a customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CustomerHours {
+    customer: String,
+    /// By hour of log time.
+    hours: BTreeMap<String, HourStats>,
+}
+
+/// Counts.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum StatsAnswer {
+    /// Of everybody.
+    Everybody(Stats),
+    /// Of one customer.
+    Customer(CustomerHours),
+}
+
+/// What became of all events, by hour of log time.
+#[utoipa::path(
+    get, path = "/v1/stats", tag = "usage", security(("key" = ["read"])), params(StatsFilter),
+    responses((status = 200, description = "Counts", body = StatsAnswer)),
+)]
 pub async fn stats(State(app): State<Arc<App>>, Query(filter): Query<StatsFilter>, headers: HeaderMap) -> Answer {
     let caller = auth::authorize(&app, &headers, Role::Read)?;
     check_scope(caller.as_ref(), filter.customer.as_deref())?;
     match filter.customer {
-        None => Ok(answer::json(200, &app.ask(|engine| engine.state.stats()).await?)),
+        None => {
+            let stats = app.ask(|engine| engine.state.stats()).await?;
+            Ok(answer::json(200, &StatsAnswer::Everybody(stats)))
+        }
         Some(customer) => {
             let name = customer.clone();
             let hours = app.ask(move |engine| engine.state.hours(Some(&name))).await?;
-            Ok(answer::json(200, &serde_json::json!({ "customer": customer, "hours": hours })))
+            Ok(answer::json(200, &StatsAnswer::Customer(CustomerHours { customer, hours })))
         }
     }
 }
 
 /// Which records.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct ThresholdFilter {
     /// Only those behind this number: the last one that was read.
     #[serde(default)]
     after: u64,
 }
 
-/// `GET /v1/thresholds`: what was reached, in order.
+/// What was reached, in order.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Thresholds {
+    /// Each once per threshold, customer and period.
+    reached: Vec<Reached>,
+}
+
+/// Shows which thresholds were reached, in order: read from the last number on.
+#[utoipa::path(
+    get, path = "/v1/thresholds", tag = "usage", security(("key" = ["read"])), params(ThresholdFilter),
+    responses((status = 200, description = "What was reached", body = Thresholds)),
+)]
 pub async fn thresholds(
     State(app): State<Arc<App>>,
     Query(filter): Query<ThresholdFilter>,
@@ -305,5 +358,5 @@ pub async fn thresholds(
         let reached = engine.state.told().after(filter.after);
         reached.get(..reached.len().min(ROWS_MAX)).unwrap_or_default().to_vec()
     });
-    Ok(answer::json(200, &serde_json::json!({ "reached": reached.await? })))
+    Ok(answer::json(200, &Thresholds { reached: reached.await? }))
 }
