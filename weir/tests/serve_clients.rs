@@ -1,5 +1,6 @@
 //! `weir serve` under clients that nobody here wrote: the CloudEvents SDKs for Python and JavaScript, pyarrow, schemathesis over the OpenAPI
 //! document, and the parser of Prometheus' client library. `cargo xtask clients` fetches them; `cargo xtask test` does so itself.
+#![allow(clippy::float_cmp, reason = "counters are whole numbers")]
 
 #[path = "running/server.rs"]
 mod server;

@@ -3,6 +3,7 @@
 //! the system had: losing power is `serve_power_loss`'s.
 //!
 //! `WEIR_PROVE_KILLS` says how often, 8 times without; `cargo xtask prove kills N` sets it. `WEIR_PROVE_SEED` repeats a run's draws.
+#![allow(clippy::print_stdout, reason = "what was tried is told to whoever runs the proof")]
 
 #[path = "library/archived.rs"]
 mod archived;

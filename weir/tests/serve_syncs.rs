@@ -1,5 +1,6 @@
 //! L1, as the system sees it: a trace of the real server's system calls has, before each answer that says "accepted", a finished `fdatasync` of the log
 //! behind the write that holds the event. Without `strace` the test says that it is skipped.
+#![allow(clippy::print_stdout, reason = "what was tried is told to whoever runs the proof")]
 
 #[allow(dead_code, reason = "other proofs do more with it")]
 #[path = "library/process.rs"]
@@ -58,7 +59,7 @@ fn nothing_is_accepted_before_its_sync() {
             r#"{{"specversion":"1.0","id":"{}","source":"s","type":"ping","subject":"c","time":"2026-01-01T00:00:00Z"}}"#,
             mark(request)
         );
-        let delivered = client.deliver(event.as_bytes(), Duration::from_secs(60)).unwrap();
+        let delivered = client.deliver(event.as_bytes(), Duration::from_mins(1)).unwrap();
         assert_eq!((delivered.answer.accepted, delivered.tries.broken), (1, 0));
     }
     process.stop();

@@ -66,7 +66,7 @@ pub fn content(files: &dyn Files, path: &str) -> Vec<u8> {
 pub fn read(files: &dyn Files) -> Archived {
     let mut archived = Archived::default();
     let mut names = files.list("archive/batches").unwrap_or_default();
-    names.retain(|name| name.ends_with(".json"));
+    names.retain(|name| name.strip_suffix(".json").is_some());
     for name in names {
         let path = format!("archive/batches/{name}");
         let manifest: BatchManifest = serde_json::from_slice(&content(files, &path)).unwrap();

@@ -118,7 +118,7 @@ impl Running {
     /// Opens a connection and writes this.
     pub fn connect(&self, text: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
         stream.write_all(text).unwrap();
         stream
     }

@@ -108,7 +108,7 @@ pub async fn create(State(app): State<Arc<App>>, headers: HeaderMap, body: Body)
     }
     let expires = |text: String| {
         let at: Result<jiff::Timestamp, _> = text.parse();
-        at.map(|at| at.as_microsecond())
+        at.map(jiff::Timestamp::as_microsecond)
             .map_err(|error| Problem::invalid("json_invalid", format!("expires_at: {error}")))
     };
     let expires_at_us = expires_at.map(expires).transpose()?;
