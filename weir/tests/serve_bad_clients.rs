@@ -204,7 +204,7 @@ fn what_is_no_event() {
                 rejected(&server.events(media, &[b"{\"id\":\"", &[0xFF][..], b"\"}\n"].concat())),
                 ["utf8_invalid"]
             );
-            assert_eq!(rejected(&server.events(media, deep(100_000).as_bytes())), ["json_not_object"], "{media}");
+            assert_eq!(rejected(&server.events(media, deep(100_000).as_bytes())), ["nesting_too_deep"], "{media}");
         }
         for (body, code) in [
             ("", "body_invalid"),

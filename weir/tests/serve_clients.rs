@@ -197,6 +197,7 @@ fn schemathesis_finds_no_answer_that_the_document_does_not_describe() {
         "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
          response_schema_conformance,unsupported_method",
     ]);
+    schemathesis.env("SCHEMATHESIS_HOOKS", "schemathesis_hooks").env("PYTHONPATH", script(""));
     let output = schemathesis.current_dir(env!("CARGO_TARGET_TMPDIR")).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{stdout}\n{stderr}");

@@ -1,4 +1,5 @@
 //! A server as users run it: the binary, on a free port, with a data folder of its own and the catalog of `weir demo`.
+#![allow(dead_code, reason = "each test uses a part")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};

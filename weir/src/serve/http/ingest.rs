@@ -62,7 +62,7 @@ enum Form {
             "type": "llm.completion", "subject": "acme", "time": "2026-11-01T12:00:00Z", "data": {"tokens": 1200}})),
         (Vec<Object> = "application/cloudevents-batch+json", example = json!([{"specversion": "1.0", "id": "1", "source": "/api",
             "type": "llm.completion", "subject": "acme", "data": {"tokens": 1200}}])),
-        (Vec<u8> = "application/vnd.apache.arrow.stream"),
+        (String = "application/vnd.apache.arrow.stream"),
     )),
     responses((status = 200, description = "What became of the events", body = Taken,
         example = json!({"received": 2, "accepted": 1, "duplicate": 0, "conflict": 0, "rejected": 1,
