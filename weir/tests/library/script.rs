@@ -115,6 +115,9 @@ impl Script {
         let mut archived = archived::read(files);
         // Repeated requests are records of their own.
         (archived.offset, archived.batches, archived.quarantined) = (0, 0, 0);
+        // So batches end elsewhere, and a batch has a file for each month.
+        archived.events.sort_unstable();
+        archived.rated.sort_unstable();
         Outcome { stats: names.map(|name| stats[name].clone()).to_vec(), usage: usage["rows"].clone(), archived }
     }
 }
