@@ -66,7 +66,10 @@ fn stages() -> [String; 2] {
         let subject = subjects[i % subjects.len()];
         let (kind, data) = match i % 3 {
             0 => ("seats", json!({ "seats": i % 17 })),
-            _ => ("llm", json!({ "tokens": i * 37 % 500, "model": (if i.is_multiple_of(2) { "swift" } else { "atlas" }) })),
+            _ => (
+                "llm",
+                json!({ "tokens": i * 37 % 500, "model": (if i.is_multiple_of(2) { "swift" } else { "atlas" }) }),
+            ),
         };
         let event = json!({ "specversion": "1.0", "id": i.to_string(), "source": "/t", "type": kind, "subject": subject,
             "time": format!("{day}T10:00:00Z"), "data": data });

@@ -107,8 +107,11 @@ fn in_the_log() {
 fn in_snapshots() {
     // The newest snapshot that is whole is used, and more of the log is read.
     turn_all("snapshots", |path, _, outcome| assert_eq!(outcome.as_ref(), Ok(&LEFT.1), "{path}"));
-    let manifests: Vec<String> =
-        in_folder("snapshots").into_iter().map(|(path, _)| path).filter(|path| path.strip_suffix(".json").is_some()).collect();
+    let manifests: Vec<String> = in_folder("snapshots")
+        .into_iter()
+        .map(|(path, _)| path)
+        .filter(|path| path.strip_suffix(".json").is_some())
+        .collect();
     assert_eq!(manifests.len(), 2);
     let none_whole = copied(&LEFT.0, |path, bytes| {
         if manifests.iter().any(|manifest| manifest == path) {

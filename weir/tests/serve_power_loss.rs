@@ -3,7 +3,7 @@
 //! operation that fails without a crash: from then on nothing is acknowledged that is not durable.
 //!
 //! `cargo xtask prove power-loss` does the same with more requests and more survivors of each crash.
-#![allow(clippy::print_stderr, reason = "what was tried is told to whoever runs the proof")]
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "what was tried is told to whoever runs the proof")]
 
 #[path = "library/archived.rs"]
 mod archived;
