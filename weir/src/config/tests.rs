@@ -20,7 +20,7 @@ fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
 fn the_sample_is_the_default() {
     let settings = Config::load(None, std::iter::empty()).unwrap().settings;
     assert_eq!(settings.server.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!((settings.tls, settings.log.segment_bytes), (None, 64 << 20));
+    assert_eq!((settings.tls, settings.log.segment_bytes), (None, 128 << 20));
     assert_eq!(settings.archive.map(|archive| archive.batch_events), Some(1_000_000));
 }
 

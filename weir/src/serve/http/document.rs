@@ -156,7 +156,7 @@ mod tests {
             assert_eq!(operation["responses"]["default"].is_object(), name.contains("/v1/"), "{name}");
             assert!(operation["responses"]["200"].is_object() || operation["responses"]["201"].is_object(), "{name}");
         }
-        assert_eq!(count, 22);
+        assert_eq!(count, 23);
     }
 
     /// Follows every `$ref`.
