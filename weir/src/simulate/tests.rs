@@ -45,7 +45,8 @@ fn check(archive: &Archive, catalog: &Arc<Catalog>) -> usize {
             indexes().map(|charge| Choice { method: method(charge), why: "", is_unchanged: false }).collect();
         let scope = Scope::default();
         let engine = Engine { archive, catalog, choices: &choices, scope: &scope, threads: 2, room };
-        engine.rate().map_err(|error| format!("{error:#}"))
+        // How many events stand in the way is known only as far as the refusal came.
+        engine.rate().map_err(|error| format!("{error:#}").replace(char::is_numeric, ""))
     };
     let sums = |charge| if plan.sums(charge) { Method::Sums } else { Method::Events };
     let expected: Result<Rated, String> = rate(&|_| Method::Events, Room::USUAL);
