@@ -152,6 +152,7 @@ impl Tree {
     }
 
     pub(super) fn rename_new(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.folder(parent(from)).and(self.folder(parent(to)))?;
         self.file(from)?;
         self.free_name(to)?;
         self.rename(from, to)
