@@ -118,9 +118,14 @@ impl Outputs {
         self.outbox.as_mut().map_or(Ok(()), |outbox| Ok(outbox.cut(offset)?))
     }
 
+    /// Everything below this offset is archived, if there is an archive.
+    pub fn archive_offset(&self) -> Option<u64> {
+        self.outbox.as_ref().map(Outbox::archived)
+    }
+
     /// Everything below this offset is archived; without an archive nothing waits for it.
     pub fn archived(&self) -> u64 {
-        self.outbox.as_ref().map_or(u64::MAX, Outbox::archived)
+        self.archive_offset().unwrap_or(u64::MAX)
     }
 
     /// Waits until all batches that have ended are written.

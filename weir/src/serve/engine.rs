@@ -332,6 +332,9 @@ impl Engine {
     fn publish_figures(&self) {
         self.status.applied_offset.store(self.state.next_offset(), Ordering::Release);
         self.status.identities.store(self.state.identities(), Ordering::Release);
+        if let Some(archived) = self.outputs.archive_offset() {
+            self.status.archived_offset.store(archived, Ordering::Release);
+        }
     }
 }
 
