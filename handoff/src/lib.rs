@@ -65,6 +65,12 @@ pub struct Receiver<T> {
     cursor: Cursor,
 }
 
+/// Wakes the receiver, and sends nothing: it does not keep the queue open.
+#[derive(Debug)]
+pub struct Waker<T> {
+    queue: Arc<Queue<T>>,
+}
+
 /// A queue for `capacity` items, rounded up to a power of two, and never one more.
 ///
 /// # Panics
@@ -105,8 +111,7 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Wakes the receiver if it sleeps, so that it looks again at what else it waits for ([`Receiver::wait`]). Whatever
-    /// the caller changed before, the receiver sees.
+    /// As [`Waker::wake`].
     pub fn wake(&self) {
         self.queue.items.ring();
     }
@@ -134,7 +139,20 @@ impl<T> Drop for Sender<T> {
     }
 }
 
+impl<T> Waker<T> {
+    /// Wakes the receiver if it sleeps, so that it looks again at what else it waits for ([`Receiver::wait`]). Whatever
+    /// the caller changed before, the receiver sees.
+    pub fn wake(&self) {
+        self.queue.items.ring();
+    }
+}
+
 impl<T> Receiver<T> {
+    /// For whoever makes true what this side waits for beside items.
+    pub fn waker(&self) -> Waker<T> {
+        Waker { queue: Arc::clone(&self.queue) }
+    }
+
     /// Appends all items that are there to `group`, but never more than the queue holds, so that a sender which keeps up
     /// cannot keep the receiver here. Returns how many there were.
     pub fn drain(&mut self, group: &mut Vec<T>) -> usize {
@@ -162,7 +180,7 @@ impl<T> Receiver<T> {
     }
 
     /// Sleeps until there is an item, every sender is gone, or `other` holds. Who makes `other` true calls
-    /// [`Sender::wake`] afterwards.
+    /// [`Waker::wake`] afterwards.
     pub fn wait(&self, other: impl Fn() -> bool) {
         let Queue { ring, senders, items, .. } = &*self.queue;
         items.wait(|| ring.has_item(&self.cursor) || senders.load(Ordering::Acquire) == 0 || other());

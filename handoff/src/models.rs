@@ -109,17 +109,18 @@ fn a_receiver_that_goes_wakes_the_sender() {
 fn what_else_the_receiver_waits_for_wakes_it() {
     model(|| {
         let (sender, receiver) = bounded::<u8>(1);
+        let waker = receiver.waker();
         let news = Arc::new(AtomicUsize::new(0));
         let thread = thread::spawn({
             let news = Arc::clone(&news);
             move || {
                 news.store(1, Ordering::Release);
-                sender.wake();
-                sender
+                waker.wake();
             }
         });
         receiver.wait(|| news.load(Ordering::Acquire) == 1);
-        drop(thread.join().unwrap());
+        thread.join().unwrap();
+        drop(sender);
     });
 }
 

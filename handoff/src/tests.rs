@@ -119,12 +119,13 @@ fn senders_wait_for_a_slow_receiver() {
 
 #[test]
 fn the_receiver_wakes_for_other_reasons() {
-    let (sender, receiver) = bounded::<u8>(1);
+    let (_sender, receiver) = bounded::<u8>(1);
+    let waker = receiver.waker();
     let news = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| receiver.wait(|| news.load(Ordering::Acquire)));
         news.store(true, Ordering::Release);
-        sender.wake();
+        waker.wake();
     });
 }
 

@@ -134,7 +134,7 @@ pub enum LogError {
 /// Why a group is not written, or not durable.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// An earlier write, sync or trim failed, so that nobody knows what is on the disk. Open the log again.
+    /// An earlier write or sync failed, so that nobody knows what is on the disk. Open the log again.
     #[error("the log failed before: it must be opened again")]
     Poisoned,
     /// The caller's fault; nothing was written.

@@ -24,7 +24,7 @@ pub use inspect::{SegmentReport, SegmentState, inspect, verify};
 pub use open::{Recovery, Torn, open};
 pub use reader::Reader;
 pub use record::{DeploymentId, Entry, Kind, Record};
-pub use writer::{Writer, Written};
+pub use writer::{Trimmed, Writer, Written};
 
 /// What a log is told once.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -97,16 +97,11 @@ impl Writer {
         Ok(self.durable_offset)
     }
 
-    /// Removes segments whose records all lie below an offset, the oldest first, but never the last segment. Returns how many.
-    pub fn trim(&mut self, before_offset: u64) -> Result<usize, WriteError> {
-        self.check_sound()?;
-        let mut removed = 0;
-        while self.segments.get(1).is_some_and(|next| *next <= before_offset) {
-            let gone = self.remove_first();
-            self.poison_unless(gone)?;
-            removed += 1;
-        }
-        Ok(removed)
+    /// Gives up segments whose records all lie below an offset, but never the last segment: readers that begin from now on begin behind them.
+    pub fn trim(&mut self, before_offset: u64) -> Trimmed {
+        let kept = self.segments.partition_point(|first| *first <= before_offset).saturating_sub(1);
+        let segments = self.segments.drain(..kept).collect();
+        Trimmed { folder: self.folder.clone(), segments, first_offset: self.first_offset() }
     }
 
     /// Reads the durable records from an offset on, as far as they are durable now. A reader may go to another thread.
@@ -207,12 +202,29 @@ impl Writer {
         self.segment = segment;
         Ok(())
     }
+}
 
-    /// Durably, before the next one goes: after a crash there is never a hole.
-    fn remove_first(&mut self) -> Result<(), FileError> {
-        let Some(first) = self.segments.pop_front() else { return Ok(()) };
-        self.folder.files.remove(&self.folder.segment(first))?;
-        self.folder.remove_torn_below(self.first_offset())?;
-        self.folder.sync()
+/// Segments that are not a part of the log any more, but are still there.
+#[derive(Debug)]
+pub struct Trimmed {
+    folder: Folder,
+    segments: Vec<u64>,
+    /// The first record that is left.
+    first_offset: u64,
+}
+
+impl Trimmed {
+    /// Removes them; how many there were. This takes long, tens of milliseconds for each, and need not be done where the log is written; but
+    /// what was trimmed earlier goes first.
+    pub fn remove(self) -> Result<usize, FileError> {
+        let Trimmed { folder, segments, first_offset } = self;
+        let ends = segments.iter().skip(1).copied().chain([first_offset]);
+        for (first, end) in segments.iter().zip(ends) {
+            folder.files.remove(&folder.segment(*first))?;
+            folder.remove_torn_below(end)?;
+            // Durably, before the next one goes: after a crash there is never a hole.
+            folder.sync()?;
+        }
+        Ok(segments.len())
     }
 }

@@ -6,45 +6,48 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use weir_model::hash::{Digest, Fingerprint, PayloadDigest};
-use weir_rater::identities::{Admission, Identities, IdentitySettings, RunStore};
+use weir_rater::identities::{Admission, Identities, IdentitySettings, RunFile, RunStore, Settling};
 
 /// Events of a batch: what a chunk of 1 MiB holds for one of 16 shards.
 const BATCH: usize = 270;
 
 /// Files in memory.
 #[derive(Debug, Default)]
-struct MemoryDisk(HashMap<u64, Vec<u8>>);
+struct MemoryDisk(HashMap<u64, MemoryFile>);
 
-impl MemoryDisk {
-    fn file(&mut self, run: u64) -> io::Result<&mut Vec<u8>> {
-        self.0.get_mut(&run).ok_or_else(|| io::ErrorKind::NotFound.into())
+#[derive(Debug, Default, Clone)]
+struct MemoryFile(Arc<Mutex<Vec<u8>>>);
+
+impl MemoryFile {
+    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().expect("nobody panics while it is locked")
+    }
+}
+
+impl RunFile for MemoryFile {
+    fn append(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.bytes().extend_from_slice(piece);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 impl RunStore for MemoryDisk {
-    fn create(&mut self, run: u64) -> io::Result<()> {
-        self.0.insert(run, Vec::new());
-        Ok(())
-    }
-
-    fn append(&mut self, run: u64, piece: &[u8]) -> io::Result<()> {
-        self.file(run)?.extend_from_slice(piece);
-        Ok(())
-    }
-
-    fn finish(&mut self, run: u64) -> io::Result<()> {
-        self.file(run).map(|_| ())
-    }
-
-    fn sync(&mut self, run: u64) -> io::Result<()> {
-        self.file(run).map(|_| ())
+    fn create(&mut self, run: u64) -> io::Result<Box<dyn RunFile>> {
+        let file = MemoryFile::default();
+        self.0.insert(run, file.clone());
+        Ok(Box::new(file))
     }
 
     fn open(&mut self, run: u64) -> io::Result<u64> {
-        Ok(self.file(run)?.len() as u64)
+        Ok(self.0.get(&run).ok_or(io::ErrorKind::NotFound)?.bytes().len() as u64)
     }
 
     fn greatest(&self) -> io::Result<Option<u64>> {
@@ -56,7 +59,7 @@ impl RunStore for MemoryDisk {
     }
 
     fn read_at(&self, run: u64, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let file = self.0.get(&run).ok_or(io::ErrorKind::NotFound)?;
+        let file = self.0.get(&run).ok_or(io::ErrorKind::NotFound)?.bytes();
         let begin = usize::try_from(offset).map_err(io::Error::other)?;
         buffer.copy_from_slice(file.get(begin..begin + buffer.len()).ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
@@ -91,7 +94,8 @@ fn admit(identities: &mut Identities, first: u64, (events, snapshot_every): (u64
         let admitted = identities.admit(batch, payloads, |admission| new += u64::from(admission == Admission::New));
         admitted.expect("memory does not fail");
         if new / snapshot_every > before {
-            identities.settle().expect("memory does not fail");
+            let settled = identities.settle().and_then(Settling::write);
+            settled.expect("memory does not fail");
         }
     }
     (new, (cpu_ns() - started) / events)

@@ -1,7 +1,8 @@
 //! Exact dedup (L2): which identities a shard has seen in the last 35 to 42 days of log time, within a budget of memory.
 //!
 //! The newest identities are a table in memory. When it would outgrow the budget it is written as a sorted run, one range of hashes after
-//! the other, of which filters stay in memory; runs are merged, so that they stay few. Every seven days of log time the generation is sealed and the sixth
+//! the other, of which filters stay in memory; runs are merged, so that they stay few. A snapshot leaves the table as it is, and writes what
+//! is new in it to runs of their own. Every seven days of log time the generation is sealed and the sixth
 //! before it is forgotten. Owns: budget, generations, verdicts on identities. Does not own: where runs are stored (the caller gives a
 //! [`RunStore`]). Whatever the disk does, a verdict is right or an error.
 #![expect(clippy::arithmetic_side_effects, reason = "sizes and counts of what is in memory")]
@@ -13,6 +14,7 @@ mod error;
 mod filter;
 mod merge;
 mod run;
+mod settled;
 mod slots;
 mod store;
 mod table;
@@ -29,7 +31,9 @@ pub(crate) use disk::{KeptRun, KeptSection};
 pub use error::IdentitiesError;
 pub(crate) use filter::Sieve;
 pub(crate) use run::Place;
-pub use store::{NoStore, RunStore};
+use settled::Settled;
+pub use settled::Settling;
+pub use store::{NoStore, RunFile, RunStore};
 pub use table::Admission;
 use table::Table;
 
@@ -78,6 +82,8 @@ pub struct IdentityUse {
 pub struct Identities {
     /// The newest ones of the current generation.
     table: Table,
+    /// What of the table is on disk already.
+    settled: Settled,
     disk: Disk,
     clock: Clock,
     memory_bytes: u64,
@@ -104,6 +110,7 @@ impl Identities {
         let ample_bytes = usize::try_from(memory_bytes >> 2).unwrap_or(usize::MAX);
         Identities {
             table: Table::new(range_bits, ample_bytes),
+            settled: Settled::default(),
             disk: Disk::new(store, memory_bytes, range_bits),
             clock: Clock::default(),
             memory_bytes,
@@ -168,21 +175,15 @@ impl Identities {
         Ok(())
     }
 
-    /// Puts identities where they outlive the process, if there is such a place: what the table holds becomes a run, unless it is so little
-    /// that a run is no help.
-    pub fn settle(&mut self) -> Result<(), IdentitiesError> {
+    /// What brings the identities back as they are now, once it is written: by then what is in memory outlives the process, if there is a place for
+    /// that. Until it is written there must not be another one.
+    pub fn settle(&mut self) -> Result<Settling, IdentitiesError> {
         if self.failed {
             return Err(IdentitiesError::Failed);
         }
-        let settled = self.spill_to_keep();
+        let settled = self.begin_to_settle();
         self.failed = settled.is_err();
         settled
-    }
-
-    /// After [`Identities::settle`]: what brings them back.
-    pub fn kept(&self) -> Kept {
-        let Identities { clock, disk, table, .. } = self;
-        Kept { clock: *clock, range_bits: disk.range_bits(), generations: disk.kept(), newest: table.iter().collect() }
     }
 
     /// The identities of an earlier shard. Their ranges stay what they were, whatever the budget is now, if there are runs. `None`:
@@ -261,30 +262,29 @@ impl Identities {
         self.table.len() >= self.table.ranges() * RANGE_LEN_MIN
     }
 
-    fn spill_to_keep(&mut self) -> Result<(), IdentitiesError> {
-        self.end_spill()?;
-        if self.disk.is_durable() && self.is_worth_spilling() {
-            self.spill_all()?;
-            let left = self.memory_bytes.saturating_sub(self.bytes());
-            self.disk.begin_merge(left)?;
-            self.note_memory(0);
-        }
-        self.disk.sync()
-    }
-
-    /// Spills the whole table, as a run of its own.
-    fn spill_all(&mut self) -> Result<(), IdentitiesError> {
-        self.end_spill()?;
-        while self.table.len() > 0 {
-            self.spill_next()?;
-        }
-        self.end_spill()
+    fn begin_to_settle(&mut self) -> Result<Settling, IdentitiesError> {
+        let Identities { table, settled, disk, clock, .. } = self;
+        self.next_range = 0;
+        disk.end_spill()?;
+        disk.sync()?;
+        let unwritten = if disk.is_durable() && settled.unsettled_len(table) >= table.ranges() * RANGE_LEN_MIN {
+            Some(settled.begin(table, disk)?)
+        } else {
+            None
+        };
+        let kept = Kept { clock: *clock, range_bits: disk.range_bits(), generations: disk.kept(), newest: Vec::new() };
+        let (settled, unsettled) = settled.view(table);
+        let left = self.memory_bytes.saturating_sub(self.bytes());
+        self.disk.begin_merge(left)?;
+        self.note_memory(0);
+        Ok(Settling { kept, settled, unsettled, unwritten })
     }
 
     fn spill_next(&mut self) -> Result<(), IdentitiesError> {
         let spilled = self.table.range_len(self.next_range);
         self.note_memory(self.disk.bytes_to_spill(spilled));
-        self.disk.spill(&mut self.table, self.next_range)?;
+        self.disk.spill(&mut self.table, self.next_range, 0)?;
+        self.settled.forget(self.next_range, &mut self.disk)?;
         self.on_disk += count(spilled);
         self.next_range += 1;
         if self.next_range == self.table.ranges() {
@@ -301,7 +301,9 @@ impl Identities {
 
     /// The current generation is complete.
     fn seal(&mut self) -> Result<(), IdentitiesError> {
-        self.spill_all()?;
+        self.end_spill()?;
+        self.on_disk += count(self.settled.spill(&mut self.table, &mut self.disk)?);
+        self.end_spill()?;
         self.disk.seal();
         if self.disk.generations() > GENERATIONS_MAX {
             self.on_disk -= self.disk.expire()?;

@@ -22,7 +22,7 @@ use weir_model::verdict::UnpricedReason;
 use crate::buckets::{Bucket, BucketKey, Buckets};
 use crate::combos::{Combo, Combos};
 use crate::counters::{Counters, UnpricedUsage};
-use crate::identities::{Identities, IdentitiesError, IdentitySettings, Kept};
+use crate::identities::{Identities, IdentitiesError, IdentitySettings, Kept, Settling};
 use crate::plan::RatingPlan;
 use crate::shard::Shard;
 use crate::subjects::{Customer, NONE, Stretch, Subjects};
@@ -74,27 +74,64 @@ impl Snapshot {
     }
 }
 
-impl Shard {
-    /// The shard's state. Identities that are in memory go to a run before, if files outlive the process, so that the bytes hold few of them. After an
-    /// error the shard gives no verdicts.
-    pub fn snapshot(&mut self) -> Result<Snapshot, SnapshotError> {
-        self.identities.settle().map_err(SnapshotError::Identities)?;
-        let kept = self.identities.kept();
-        let bytes = self.state(&kept);
+/// A shard's state as it was when it was taken, of which identities have still to be written.
+#[derive(Debug)]
+pub struct TakenSnapshot {
+    head: Head,
+    identities: Settling,
+    /// What follows the identities.
+    rest: Writer,
+}
+
+impl TakenSnapshot {
+    /// The runs that the snapshot will name.
+    pub fn runs(&self) -> BTreeSet<u64> {
+        self.identities.runs()
+    }
+
+    /// Writes identities that are in memory only to a run, if files outlive the process, so that the bytes hold few of them. This takes a while, and the
+    /// shard may go on meanwhile, on another thread; until then there must not be a further snapshot of it.
+    pub fn write(self) -> Result<Snapshot, SnapshotError> {
+        let kept = self.identities.write().map_err(SnapshotError::Identities)?;
+        let bytes = state(self.head, &kept, &self.rest);
         Ok(Snapshot { bytes, runs: kept.runs() })
+    }
+}
+
+fn state(head: Head, kept: &Kept, rest: &Writer) -> Vec<u8> {
+    let mut out = Writer::new(FORMAT_VERSION);
+    out.u64(head.catalog);
+    out.u16(head.number);
+    out.u16(head.shards);
+    identities::write(&mut out, kept);
+    out.append(rest);
+    out.finish()
+}
+
+impl Shard {
+    /// The shard's state, written.
+    pub fn snapshot(&mut self) -> Result<Snapshot, SnapshotError> {
+        self.take_snapshot()?.write()
+    }
+
+    /// The shard's state as it is now. After an error the shard gives no verdicts.
+    pub fn take_snapshot(&mut self) -> Result<TakenSnapshot, SnapshotError> {
+        let identities = self.identities.settle().map_err(SnapshotError::Identities)?;
+        Ok(TakenSnapshot { head: self.head(), identities, rest: self.rest() })
     }
 
     /// The shard's state without its identities: what a close keeps. A shard restored from it knows no event, and every total.
     pub fn sealed(&self) -> Vec<u8> {
-        self.state(&Identities::new(IdentitySettings::in_memory()).kept())
+        state(self.head(), &Kept::none(), &self.rest())
     }
 
-    fn state(&self, kept: &Kept) -> Vec<u8> {
-        let mut out = Writer::new(FORMAT_VERSION);
-        out.u64(self.plan.catalog().hash);
-        out.u16(self.number);
-        out.u16(self.shards);
-        identities::write(&mut out, kept);
+    fn head(&self) -> Head {
+        Head { catalog: self.plan.catalog().hash, number: self.number, shards: self.shards }
+    }
+
+    /// Everything but the identities.
+    fn rest(&self) -> Writer {
+        let mut out = Writer::default();
         write_subjects(&mut out, &self.subjects);
         out.all(self.combos.entries(), |out, combo| {
             out.all(&combo.group, |out, value| out.bytes(value.as_bytes()));
@@ -120,7 +157,7 @@ impl Shard {
         });
         out.all(&self.seals, |out, seal| out.i64(seal.micros()));
         hours::write(&mut out, &self.hours);
-        out.finish()
+        out
     }
 
     /// The shard that wrote `bytes`, under the same compiled catalog; its identities keep to `settings`, whose store has the runs that it
@@ -205,6 +242,7 @@ impl Shard {
 }
 
 /// Whose snapshot it is.
+#[derive(Debug, Clone, Copy)]
 struct Head {
     catalog: u64,
     number: u16,

@@ -102,8 +102,7 @@ fn fill(folder: &Arc<KeptIdentities>, memory_bytes: u64, (count, every): (u64, u
 fn snapshot(folder: &KeptIdentities, shards: &mut [Identities], before: &mut [BTreeSet<u64>]) -> Result<Vec<Kept>> {
     let mut all = Vec::new();
     for ((shard, identities), before) in (0..).zip(shards).zip(before) {
-        identities.settle()?;
-        let kept = identities.kept();
+        let kept = identities.settle()?.write()?;
         let runs = kept.runs();
         folder.retain(shard, &(&runs | before))?;
         *before = runs;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
-use weir_rater::identities::{IdentitySettings, RunStore};
+use weir_rater::identities::{IdentitySettings, RunFile, RunStore};
 
 /// The folder of all shards.
 #[derive(Debug)]
@@ -26,6 +26,20 @@ pub struct IdentityFiles {
     folder: Arc<IdentityFolder>,
     shard: u16,
     files: BTreeMap<u64, File>,
+}
+
+/// A file that need not outlive the process.
+#[derive(Debug)]
+struct Writer(File);
+
+impl RunFile for Writer {
+    fn append(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.0.write_all(piece)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl IdentityFolder {
@@ -75,23 +89,12 @@ impl IdentityFiles {
 }
 
 impl RunStore for IdentityFiles {
-    fn create(&mut self, run: u64) -> io::Result<()> {
+    fn create(&mut self, run: u64) -> io::Result<Box<dyn RunFile>> {
         let path = self.folder.path()?.join(self.file_name(run));
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        let writer = Writer(file.try_clone()?);
         self.files.insert(run, file);
-        Ok(())
-    }
-
-    fn append(&mut self, run: u64, piece: &[u8]) -> io::Result<()> {
-        self.file(run)?.write_all(piece)
-    }
-
-    fn sync(&mut self, run: u64) -> io::Result<()> {
-        self.file(run).map(|_| ())
-    }
-
-    fn finish(&mut self, run: u64) -> io::Result<()> {
-        self.sync(run)
+        Ok(Box::new(writer))
     }
 
     /// There is nobody from whom it could be taken over.
@@ -145,10 +148,9 @@ mod tests {
         let folder = IdentityFolder::new(parent.path());
         let mut files = folder.settings(3, 16, 1 << 30).store;
         assert_eq!(entries(), 0);
-        files.create(7).unwrap();
-        files.append(7, b"abc").unwrap();
-        files.append(7, b"def").unwrap();
-        files.finish(7).unwrap();
+        let mut file = files.create(7).unwrap();
+        file.append(b"abc").unwrap();
+        file.append(b"def").unwrap();
         assert_eq!(entries(), 1);
         assert!(files.name(7).ends_with("shard-0003-run-000007"), "{}", files.name(7));
         let mut read = [0; 3];

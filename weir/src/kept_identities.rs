@@ -8,7 +8,7 @@ use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use weir_files::{AppendFile, FileError, Files, ReadFile};
-use weir_rater::identities::{IdentitySettings, RunStore};
+use weir_rater::identities::{IdentitySettings, RunFile, RunStore};
 
 /// Bytes that are synced at once, so that no sync is long for others on the same disk.
 const SYNC_BYTES: usize = 4 << 20;
@@ -28,12 +28,12 @@ struct KeptRuns {
     folder: Arc<KeptIdentities>,
     shard: u16,
     readers: BTreeMap<u64, Box<dyn ReadFile>>,
-    writers: BTreeMap<u64, Writer>,
 }
 
 /// A run that is not finished.
 #[derive(Debug)]
 struct Writer {
+    folder: Arc<KeptIdentities>,
     file: Box<dyn AppendFile>,
     unsynced: usize,
 }
@@ -46,8 +46,7 @@ impl KeptIdentities {
 
     /// What a shard may use: its part of the memory of all, and of the identities declared.
     pub fn settings(self: &Arc<Self>, shard: u16, memory_bytes: u64, identities_max: u64) -> IdentitySettings {
-        let (folder, readers, writers) = (Arc::clone(self), BTreeMap::new(), BTreeMap::new());
-        let store = Box::new(KeptRuns { folder, shard, readers, writers });
+        let store = Box::new(KeptRuns { folder: Arc::clone(self), shard, readers: BTreeMap::new() });
         IdentitySettings { memory_bytes, identities_max, store }
     }
 
@@ -83,10 +82,6 @@ impl KeptRuns {
         self.folder.path(self.shard, run)
     }
 
-    fn writer(&mut self, run: u64) -> io::Result<&mut Writer> {
-        self.writers.get_mut(&run).ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
     /// Opens a file for reading; its length in bytes.
     fn open_reader(&mut self, run: u64) -> io::Result<u64> {
         let reader = self.folder.files.open(&self.path(run)).map_err(system)?;
@@ -97,29 +92,11 @@ impl KeptRuns {
 }
 
 impl RunStore for KeptRuns {
-    fn create(&mut self, run: u64) -> io::Result<()> {
+    fn create(&mut self, run: u64) -> io::Result<Box<dyn RunFile>> {
         self.folder.used().insert((self.shard, run));
         let file = self.folder.files.create(&self.path(run)).map_err(system)?;
-        self.writers.insert(run, Writer { file, unsynced: 0 });
-        self.open_reader(run).map(|_| ())
-    }
-
-    fn append(&mut self, run: u64, piece: &[u8]) -> io::Result<()> {
-        let writer = self.writer(run)?;
-        writer.file.append(&mut [IoSlice::new(piece)]).map_err(system)?;
-        writer.unsynced += piece.len();
-        if writer.unsynced >= SYNC_BYTES { writer.sync() } else { Ok(()) }
-    }
-
-    fn sync(&mut self, run: u64) -> io::Result<()> {
-        self.writer(run)?.sync()?;
-        self.folder.files.sync_folder(&self.folder.folder).map_err(system)
-    }
-
-    fn finish(&mut self, run: u64) -> io::Result<()> {
-        self.sync(run)?;
-        self.writers.remove(&run);
-        Ok(())
+        self.open_reader(run)?;
+        Ok(Box::new(Writer { folder: Arc::clone(&self.folder), file, unsynced: 0 }))
     }
 
     fn open(&mut self, run: u64) -> io::Result<u64> {
@@ -143,7 +120,6 @@ impl RunStore for KeptRuns {
 
     /// The file stays: see [`KeptIdentities::retain`].
     fn delete(&mut self, run: u64) -> io::Result<()> {
-        self.writers.remove(&run);
         self.readers.remove(&run).ok_or(io::ErrorKind::NotFound)?;
         self.folder.used().remove(&(self.shard, run));
         Ok(())
@@ -163,10 +139,25 @@ impl Drop for KeptRuns {
     }
 }
 
-impl Writer {
+impl RunFile for Writer {
+    fn append(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.file.append(&mut [IoSlice::new(piece)]).map_err(system)?;
+        self.unsynced += piece.len();
+        if self.unsynced >= SYNC_BYTES {
+            self.unsynced = 0;
+            self.file.sync().map_err(system)?;
+        }
+        Ok(())
+    }
+
     fn sync(&mut self) -> io::Result<()> {
         self.unsynced = 0;
-        self.file.sync().map_err(system)
+        self.file.sync().map_err(system)?;
+        self.folder.files.sync_folder(&self.folder.folder).map_err(system)
+    }
+
+    fn forget(&mut self) {
+        self.file.forget();
     }
 }
 

@@ -49,6 +49,7 @@ use engine::{Engine, Parts};
 use http::App;
 use journal::Journal;
 use message::ToJournal;
+use snapshot::SnapshotWriter;
 use start::{DataFolder, Started};
 use status::{Phase, Status};
 use telemetry::Telemetry;
@@ -129,6 +130,9 @@ impl Node {
         let epoch = Arc::clone(&state.epoch);
         let (to_journal, journal_inbox) = weir_handoff::bounded(QUEUE);
         let (to_engine, engine_inbox) = weir_handoff::bounded(QUEUE);
+        let waker = engine_inbox.waker();
+        let every_log_bytes = settings.snapshots.every_log_bytes;
+        let snapshots = SnapshotWriter::start(Arc::clone(&files), every_log_bytes, snapshots, move || waker.wake())?;
         let engine = Engine::new(Parts {
             state,
             inbox: engine_inbox,

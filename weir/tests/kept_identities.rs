@@ -146,8 +146,7 @@ fn a_file_that_is_gone_is_named() {
 fn the_folder_may_be_the_root() {
     let files = Simulated::new();
     let mut store = KeptIdentities::new(Arc::new(files.clone()), "").settings(1, 1 << 20, u64::MAX).store;
-    store.create(2).unwrap();
-    store.finish(2).unwrap();
+    store.create(2).unwrap().sync().unwrap();
     assert_eq!(files.list("").unwrap(), ["shard-0001-run-000002"]);
 }
 
@@ -158,8 +157,7 @@ fn shards_share_a_folder() {
     let mut stores = [7, 12].map(|shard| folder.settings(shard, 1 << 20, u64::MAX).store);
     for store in &mut stores {
         assert_eq!(store.greatest().unwrap(), None);
-        store.create(1_234_567).unwrap();
-        store.append(1_234_567, b"abc").unwrap();
+        store.create(1_234_567).unwrap().append(b"abc").unwrap();
         assert_eq!(store.greatest().unwrap(), Some(1_234_567));
     }
     let [first, second] = &mut stores;

@@ -44,7 +44,7 @@ fn write_and_trim(files: &Simulated, known: &mut Known) -> Option<()> {
         // Written and never synced, as when a process is killed; the next start finds it.
         let trimmed = log.next_offset() / 2;
         known.trimmed = trimmed;
-        log.trim(trimmed).ok()?;
+        log.trim(trimmed).remove().ok()?;
         known.written += 1;
         log.write(&events(&[payload(known.written - 1)]), at(0)).ok()?;
     }

@@ -208,9 +208,9 @@ fn torn_bytes_are_kept() {
     assert_eq!(names(&files), ["00000000000000000000.log", "00000000000000000005-0.torn"]);
     // They go with the records before them.
     put(&mut log, &["a", "b", "c"]);
-    log.trim(5).unwrap();
+    log.trim(5).remove().unwrap();
     assert_eq!(names(&files), ["00000000000000000005-0.torn", "00000000000000000005.log", "00000000000000000007.log"]);
-    log.trim(7).unwrap();
+    log.trim(7).remove().unwrap();
     assert_eq!(names(&files), ["00000000000000000007.log"]);
 }
 

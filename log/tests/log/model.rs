@@ -71,7 +71,7 @@ fn run(files: Arc<dyn Files>, steps: &[Step]) -> Result<(), TestCaseError> {
             Step::Trim(index) => {
                 let before = index.index(kept.len() + 1) as u64;
                 let first = log.first_offset();
-                log.trim(before).unwrap();
+                log.trim(before).remove().unwrap();
                 prop_assert!(log.first_offset() <= before.max(first));
             }
             Step::Start(segment_bytes) => {

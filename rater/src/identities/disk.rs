@@ -201,11 +201,12 @@ impl Disk {
         Ok(found)
     }
 
-    /// Writes a range of the table as the next section of the current generation's newest run, and empties it.
-    pub fn spill(&mut self, table: &mut Table, range: usize) -> Result<(), IdentitiesError> {
-        let len = u32::try_from(table.range_len(range)).unwrap_or(u32::MAX);
+    /// Writes a range of the table, but for its first `from` entries, as the next section of the current generation's newest run, and empties
+    /// it.
+    pub fn spill(&mut self, table: &mut Table, range: usize, from: u32) -> Result<(), IdentitiesError> {
+        let len = u32::try_from(table.range_len(range)).unwrap_or(u32::MAX).saturating_sub(from);
         if len == 0 {
-            return Ok(());
+            return table.drain_range(range, from, |_| Ok(()));
         }
         let mut writer = match self.spill.take() {
             Some(writer) => writer,
@@ -215,10 +216,9 @@ impl Disk {
                 RunWriter::create(self.store.as_mut(), number, shape)?
             }
         };
-        let store = self.store.as_mut();
         writer.begin_section(len);
-        table.drain_range(range, |entry| writer.push(store, entry))?;
-        let section = writer.end_section(store)?;
+        table.drain_range(range, from, |entry| writer.push(entry))?;
+        let section = writer.end_section()?;
         self.used.spilled_bytes += section.place.file_bytes();
         if let Some(current) = self.generations.last_mut() {
             current.len += u64::from(len);
@@ -232,7 +232,7 @@ impl Disk {
     pub fn end_spill(&mut self) -> Result<(), IdentitiesError> {
         let Some(writer) = self.spill.take() else { return Ok(()) };
         self.complete(writer.number());
-        writer.finish(self.store.as_mut())
+        writer.finish()
     }
 
     /// The current generation is sealed and a new one begins.
@@ -286,7 +286,7 @@ impl Disk {
             };
             let replaced: Vec<u64> =
                 generation.runs.iter().map(|run| run.number).filter(|run| merge.replaces(*run)).collect();
-            match merge.step(self.store.as_mut(), &generation.runs, &mut records)? {
+            match merge.step(self.store.as_ref(), &generation.runs, &mut records)? {
                 Step::Going(merge) => {
                     self.merge = Some(merge);
                     return Ok(false);
@@ -307,13 +307,45 @@ impl Disk {
         Ok(false)
     }
 
-    /// A further run of a generation; its number.
-    fn begin_run(&mut self, generation: usize, level: u32) -> Result<u64, IdentitiesError> {
+    /// Begins a run that is no part of any generation.
+    pub fn begin_apart(&mut self) -> Result<RunWriter, IdentitiesError> {
+        let (number, shape) = (self.number_run()?, self.shape());
+        RunWriter::create(self.store.as_mut(), number, shape)
+    }
+
+    /// A run that is no part of any generation is not needed any more.
+    pub fn give_up(&mut self, run: u64) -> Result<(), IdentitiesError> {
+        run::delete(run, self.store.as_mut())
+    }
+
+    /// A section of a run that was no part of any generation becomes one of the current generation.
+    pub fn adopt(&mut self, run: u64, section: &KeptSection) -> Result<(), IdentitiesError> {
+        let read = Section::read(self.store.as_ref(), run, section.place)?;
+        let runs_before = self.runs().count();
+        if let Some(current) = self.generations.last_mut() {
+            current.len += u64::from(section.place.len);
+            if !current.has(run) {
+                current.runs.push(Run::begun(run, 0));
+                self.used.runs_max = self.used.runs_max.max(bytes(runs_before + 1));
+            }
+        }
+        self.put(run, section.range, read);
+        Ok(())
+    }
+
+    /// The number of a run to be written.
+    fn number_run(&mut self) -> Result<u64, IdentitiesError> {
         let number = match self.next_number {
             Some(number) => number,
             None => run::next_number(self.store.as_ref())?,
         };
         self.next_number = Some(number + 1);
+        Ok(number)
+    }
+
+    /// A further run of a generation; its number.
+    fn begin_run(&mut self, generation: usize, level: u32) -> Result<u64, IdentitiesError> {
+        let number = self.number_run()?;
         if let Some(generation) = self.generations.get_mut(generation) {
             generation.runs.push(Run::begun(number, level));
         }
@@ -337,7 +369,8 @@ impl Disk {
         self.filter_bytes -= taken.map_or(0, |section| section.filter.bytes());
     }
 
-    fn complete(&mut self, run: u64) {
+    /// Nothing will be added to a run any more.
+    pub fn complete(&mut self, run: u64) {
         if let Some(run) = self.run_mut(run) {
             run.is_complete = true;
         }

@@ -71,19 +71,24 @@ impl Merge {
         self.writer.bytes() + u64::try_from(pieces).unwrap_or(u64::MAX)
     }
 
+    /// What was written of the new run so far is to outlive the process.
+    pub fn sync(&mut self) -> Result<(), IdentitiesError> {
+        self.writer.sync()
+    }
+
     /// Merges up to `records` more, which it counts down, to the end of a section at the most.
     pub fn step(
         mut self: Box<Self>,
-        store: &mut dyn RunStore,
+        store: &dyn RunStore,
         runs: &[Run],
         records: &mut usize,
     ) -> Result<Step, IdentitiesError> {
         if !self.is_begun && !self.begin_section(store, runs)? {
-            return self.writer.finish(store).map(|()| Step::Done);
+            return self.writer.finish().map(|()| Step::Done);
         }
         while *records > 0 {
             let Some(least) = (0..self.heads.len()).min_by_key(|head| self.heads.get(*head)) else {
-                let section = self.writer.end_section(store)?;
+                let section = self.writer.end_section()?;
                 (self.is_begun, self.range) = (false, self.range + 1);
                 let range = self.range - 1;
                 return Ok(Step::Section(self, range, section));
@@ -102,7 +107,7 @@ impl Merge {
                 "L2: runs are disjoint and sorted"
             );
             self.last = Some(entry);
-            self.writer.push(store, entry)?;
+            self.writer.push(entry)?;
         }
         Ok(Step::Going(self))
     }

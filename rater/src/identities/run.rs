@@ -185,11 +185,6 @@ pub fn next_number(store: &dyn RunStore) -> Result<u64, IdentitiesError> {
     Ok(greatest.map_or(0, |greatest| greatest.saturating_add(1)))
 }
 
-/// What was written of a run so far is to outlive the process.
-pub fn sync(number: u64, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
-    store.sync(number).map_err(|source| failed(store, number, "sync", source))
-}
-
 /// Gives up the file of a run.
 pub fn delete(number: u64, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
     store.delete(number).map_err(|source| failed(store, number, "delete", source))

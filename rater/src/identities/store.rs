@@ -6,17 +6,8 @@ use std::io;
 /// Files of one shard, each written once from front to back, then read at any position until it is deleted. A store whose files outlive the
 /// process is what snapshots rest on: they name runs, so that such a store keeps a file for as long as a snapshot that names it is kept.
 pub trait RunStore: Debug + Send + Sync {
-    /// Begins the file of run `run`, which has no file yet.
-    fn create(&mut self, run: u64) -> io::Result<()>;
-
-    /// Appends a piece to the file that was begun.
-    fn append(&mut self, run: u64, piece: &[u8]) -> io::Result<()>;
-
-    /// What was appended so far must outlive the machine's memory, if files do, though more may follow.
-    fn sync(&mut self, run: u64) -> io::Result<()>;
-
-    /// Nothing will be appended any more; the rest as in [`RunStore::sync`].
-    fn finish(&mut self, run: u64) -> io::Result<()>;
+    /// Begins the file of run `run`, which has no file yet. What is appended to it can be read here.
+    fn create(&mut self, run: u64) -> io::Result<Box<dyn RunFile>>;
 
     /// Takes up a file of an earlier process, complete or not; its length in bytes.
     fn open(&mut self, run: u64) -> io::Result<u64>;
@@ -38,24 +29,24 @@ pub trait RunStore: Debug + Send + Sync {
     fn name(&self, run: u64) -> String;
 }
 
+/// A run's file while it is written, by whichever thread has it.
+pub trait RunFile: Debug + Send + Sync {
+    /// Appends a piece.
+    fn append(&mut self, piece: &[u8]) -> io::Result<()>;
+
+    /// What was appended so far must outlive the machine's memory, if files do, though more may follow.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Nobody is going to read it soon: memory need not keep what was synced.
+    fn forget(&mut self) {}
+}
+
 /// For identities that stay in memory whatever they take.
 #[derive(Debug, Clone, Copy)]
 pub struct NoStore;
 
 impl RunStore for NoStore {
-    fn create(&mut self, _run: u64) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn append(&mut self, _run: u64, _piece: &[u8]) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn finish(&mut self, _run: u64) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn sync(&mut self, _run: u64) -> io::Result<()> {
+    fn create(&mut self, _run: u64) -> io::Result<Box<dyn RunFile>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

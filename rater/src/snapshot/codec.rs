@@ -8,6 +8,7 @@ const MAGIC: &[u8; 8] = b"WEIRSHRD";
 const CHECKSUM_BYTES: usize = 8;
 
 /// Appends values to a snapshot.
+#[derive(Debug, Default)]
 pub struct Writer(Vec<u8>);
 
 macro_rules! numbers {
@@ -27,6 +28,11 @@ impl Writer {
         let mut writer = Writer(MAGIC.to_vec());
         writer.u32(version);
         writer
+    }
+
+    /// What another one has written.
+    pub fn append(&mut self, other: &Writer) {
+        self.0.extend_from_slice(&other.0);
     }
 
     pub fn bytes(&mut self, bytes: &[u8]) {

@@ -113,21 +113,21 @@ impl Engine {
 
     fn work(&mut self) -> Result<()> {
         let mut group = Vec::new();
-        loop {
-            // With a snapshot under way there is something to do even if nobody sends.
-            let is_open = match &self.cycle {
-                Some(cycle) if cycle.has_shards_left() => {
-                    self.inbox.drain(&mut group);
-                    true
-                }
-                _ => self.inbox.receive(&mut group).is_ok(),
-            };
-            if !is_open {
-                return self.finish();
-            }
+        while self.receive(&mut group) {
             self.take(&mut group)?;
             self.step_snapshot()?;
         }
+        self.finish()
+    }
+
+    /// Waits until there is something to do; `false` if the journal is gone.
+    fn receive(&mut self, group: &mut Vec<ToEngine>) -> bool {
+        if !self.cycle.as_ref().is_some_and(Cycle::has_shards_left) {
+            return self.inbox.receive(group).is_ok();
+        }
+        let snapshots = &self.snapshots;
+        self.inbox.wait(|| snapshots.is_idle());
+        self.inbox.drain(group) > 0 || snapshots.is_idle()
     }
 
     /// Applies and answers what has come.
@@ -150,6 +150,7 @@ impl Engine {
                     self.durable_offset = offset;
                     self.release()?;
                 }
+                ToEngine::Trimmed(trimmed) => self.snapshots.remove(trimmed)?,
                 ToEngine::Ask(question) => {
                     self.apply_events(&mut events)?;
                     self.ask(question);
@@ -196,10 +197,10 @@ impl Engine {
     /// them.
     fn apply_other(&mut self, logged: Logged) -> Result<()> {
         let Logged { offset, log_time, bytes, what } = logged;
-        while (matches!(what, What::Control(..)) || self.state.has_thresholds())
-            && self.cycle.as_ref().is_some_and(Cycle::has_shards_left)
-        {
-            self.step_snapshot()?;
+        if matches!(what, What::Control(..)) || self.state.has_thresholds() {
+            while let Some(cycle) = self.cycle.as_mut().filter(|cycle| cycle.has_shards_left()) {
+                cycle.take_shard(&mut self.state, &self.snapshots)?;
+            }
         }
         match what {
             What::Control(control, reply) => {
@@ -265,7 +266,7 @@ impl Engine {
         Ok(())
     }
 
-    /// One step of a snapshot: begins one, takes a shard, or publishes it.
+    /// One step of a snapshot: begins one, takes a shard once the one before is written, or publishes it.
     fn step_snapshot(&mut self) -> Result<()> {
         let Some(cycle) = &mut self.cycle else {
             if self.snapshots.is_due(self.state.log_bytes()) {
@@ -274,7 +275,8 @@ impl Engine {
             return Ok(());
         };
         if cycle.has_shards_left() {
-            return cycle.take_shard(&mut self.state, &self.snapshots);
+            let next = self.snapshots.is_idle();
+            return if next { cycle.take_shard(&mut self.state, &self.snapshots) } else { Ok(()) };
         }
         let safe = self.outputs.archived().min(self.durable_offset);
         if cycle.end_offset() <= safe {

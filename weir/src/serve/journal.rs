@@ -130,7 +130,8 @@ impl Journal {
                 }
                 ToJournal::Stop => {}
                 ToJournal::Trim(offset) => {
-                    self.writer.trim(offset).context("cannot trim the log")?;
+                    let trimmed = self.writer.trim(offset);
+                    self.engine.send(ToEngine::Trimmed(trimmed)).ok().context("the engine has stopped")?;
                 }
             }
             if bytes >= GROUP_BYTES_MAX {

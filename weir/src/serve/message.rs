@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use weir_log::Trimmed;
 use weir_model::event::Chunk;
 use weir_model::time::Instant;
 use weir_model::verdict::Verdict;
@@ -151,7 +152,7 @@ pub enum ToJournal {
     Control(Box<ControlRequest>),
     /// Time passes.
     Tick,
-    /// What lies below this offset is not needed any more.
+    /// What lies below this offset is not needed any more, and is to be removed by others.
     Trim(u64),
     /// Nothing comes any more.
     Stop,
@@ -163,6 +164,8 @@ pub enum ToEngine {
     Logged(Logged),
     /// Everything below this offset is durable.
     Durable(u64),
+    /// What was trimmed has still to be removed.
+    Trimmed(Trimmed),
     /// The log has failed.
     Failed,
     /// A question, answered between two records.

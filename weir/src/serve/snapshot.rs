@@ -3,18 +3,21 @@
 //! Owns: files, their order of publication, what a start finds, what may be trimmed. Does not own: a shard's bytes
 //! (`weir_rater::snapshot`). A snapshot begins at the offset of its first shard and ends at that of its last; a start reads the log from
 //! the beginning, and each shard passes over what it knows. It is published once all of that is durable and archived, by the rename of its
-//! manifest, and two of them are kept: if the newest is broken the one before is used. A thread writes in synced pieces, so that the log's
-//! own syncs do not wait for long.
+//! manifest, and two of them are kept: if the newest is broken the one before is used. The engine only copies what has changed; a thread sorts it
+//! and writes it in synced pieces, so that the log's own syncs do not wait for long.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IoSlice;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use weir_files::Files;
+use weir_log::Trimmed;
+use weir_rater::{Snapshot, TakenSnapshot};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::apply::{Applier, Counted};
@@ -86,14 +89,17 @@ pub struct Trim {
 /// A snapshot being taken.
 #[derive(Debug)]
 pub struct Cycle {
+    /// Without shards: whoever writes them enters them.
     manifest: Manifest,
+    /// Of each shard taken: the runs that it names.
+    runs: Vec<BTreeSet<u64>>,
     shards: usize,
 }
 
 impl Cycle {
     /// Whether some shards are still to be taken.
     pub fn has_shards_left(&self) -> bool {
-        self.manifest.shards.len() < self.shards
+        self.runs.len() < self.shards
     }
 
     /// Everything below this offset must be safe before it is published.
@@ -103,32 +109,34 @@ impl Cycle {
 
     /// Adds the runs that it names so far, by shard.
     pub fn add_runs(&self, runs: &mut BTreeMap<u16, BTreeSet<u64>>) {
-        for (shard, entry) in (0_u16..).zip(&self.manifest.shards) {
-            runs.entry(shard).or_default().extend(&entry.runs);
+        for (shard, named) in (0_u16..).zip(&self.runs) {
+            runs.entry(shard).or_default().extend(named);
         }
     }
 
     /// Takes the next shard as it is now.
     pub fn take_shard(&mut self, state: &mut Applier, writer: &SnapshotWriter) -> Result<()> {
-        let number = self.manifest.shards.len();
-        let taken = state.shards[number].snapshot()?;
+        let number = self.runs.len();
+        let shard = state.shards[number].take_snapshot()?;
         let next_offset = state.next_offset();
         let file = format!("{FOLDER}/{:012}-shard-{number:04}", self.manifest.number);
-        self.manifest.shards.push(ShardEntry {
-            file: file.clone(),
-            bytes: taken.bytes.len() as u64,
-            checksum: format!("{:016x}", xxh3_64(&taken.bytes)),
-            next_offset,
-            runs: taken.runs.clone(),
-        });
+        self.runs.push(shard.runs());
         self.manifest.end_offset = next_offset;
-        writer.send(Task::Write(file, taken.bytes))
+        writer.send(Task::Write(Box::new(Taken { file, next_offset, shard })))
     }
 }
 
 enum Task {
-    Write(String, Vec<u8>),
+    Write(Box<Taken>),
     Publish(Box<Manifest>),
+    Remove(Trimmed),
+}
+
+/// A shard that is to be written.
+struct Taken {
+    file: String,
+    next_offset: u64,
+    shard: TakenSnapshot,
 }
 
 /// The side of the engine.
@@ -136,36 +144,49 @@ pub struct SnapshotWriter {
     every_log_bytes: u64,
     next_number: u64,
     tasks: Option<Sender<Task>>,
+    /// Tasks that are not done.
+    unfinished: Arc<AtomicUsize>,
     published: Receiver<Result<Trim>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl SnapshotWriter {
-    /// Starts the thread; `kept` are the snapshots that are there, in order.
-    pub fn start(files: Arc<dyn Files>, every_log_bytes: u64, kept: Vec<Manifest>) -> Result<SnapshotWriter> {
+    /// Starts the thread; `kept` are the snapshots that are there, in order. It calls `wake` whenever it has done something.
+    pub fn start(
+        files: Arc<dyn Files>,
+        every_log_bytes: u64,
+        kept: Vec<Manifest>,
+        wake: impl Fn() + Send + 'static,
+    ) -> Result<SnapshotWriter> {
         let (tasks, inbox) = channel();
         let (results, published) = channel();
         let next_number = kept.last().map_or(1, |last| last.number + 1);
+        let unfinished = Arc::new(AtomicUsize::new(0));
+        let left = Arc::clone(&unfinished);
         let work = move || {
-            let mut store = Store { files, kept };
+            let mut store = Store { files, kept, written: Vec::new() };
             while let Ok(task) = inbox.recv() {
                 let result = match task {
-                    Task::Write(file, bytes) => store.write(&file, &bytes).map(|()| None),
+                    Task::Write(taken) => store.write(*taken).map(|()| None),
                     Task::Publish(manifest) => store.publish(*manifest).map(Some),
+                    Task::Remove(trimmed) => trimmed.remove().context("cannot trim the log").map(|_| None),
                 };
-                let failed = result.is_err();
-                if let Some(result) = result.transpose()
-                    && results.send(result).is_err()
-                {
-                    return;
-                }
-                if failed {
+                let goes_on = result.is_ok();
+                let is_heard = result.transpose().is_none_or(|result| results.send(result).is_ok());
+                left.fetch_sub(1, Ordering::Release);
+                wake();
+                if !(goes_on && is_heard) {
                     return;
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("snapshots".to_owned()).spawn(work)?;
-        Ok(SnapshotWriter { every_log_bytes, next_number, tasks: Some(tasks), published, thread: Some(thread) })
+        let thread = Some(std::thread::Builder::new().name("snapshots".to_owned()).spawn(work)?);
+        Ok(SnapshotWriter { every_log_bytes, next_number, tasks: Some(tasks), unfinished, published, thread })
+    }
+
+    /// Whether everything that it was given is done.
+    pub fn is_idle(&self) -> bool {
+        self.unfinished.load(Ordering::Acquire) == 0
     }
 
     /// Whether so much log calls for a snapshot.
@@ -186,12 +207,17 @@ impl SnapshotWriter {
             shards: Vec::new(),
         };
         self.next_number += 1;
-        Cycle { manifest, shards: state.shards.len() }
+        Cycle { manifest, runs: Vec::new(), shards: state.shards.len() }
     }
 
     /// Everything that it rests on is safe: publishes it.
     pub fn publish(&self, cycle: Cycle) -> Result<()> {
         self.send(Task::Publish(Box::new(cycle.manifest)))
+    }
+
+    /// Removes what the log needs no more.
+    pub fn remove(&self, trimmed: Trimmed) -> Result<()> {
+        self.send(Task::Remove(trimmed))
     }
 
     /// What the latest publication has made superfluous.
@@ -208,6 +234,7 @@ impl SnapshotWriter {
     }
 
     fn send(&self, task: Task) -> Result<()> {
+        self.unfinished.fetch_add(1, Ordering::Relaxed);
         let sent = self.tasks.as_ref().is_some_and(|tasks| tasks.send(task).is_ok());
         if sent {
             return Ok(());
@@ -222,15 +249,23 @@ impl SnapshotWriter {
 struct Store {
     files: Arc<dyn Files>,
     kept: Vec<Manifest>,
+    /// The shards of the snapshot that comes next.
+    written: Vec<ShardEntry>,
 }
 
 impl Store {
-    fn write(&self, file: &str, bytes: &[u8]) -> Result<()> {
-        write_synced(self.files.as_ref(), file, bytes)
+    fn write(&mut self, taken: Taken) -> Result<()> {
+        let Taken { file, next_offset, shard } = taken;
+        let Snapshot { bytes, runs } = shard.write()?;
+        write_synced(self.files.as_ref(), &file, &bytes)?;
+        let checksum = format!("{:016x}", xxh3_64(&bytes));
+        self.written.push(ShardEntry { file, bytes: bytes.len() as u64, checksum, next_offset, runs });
+        Ok(())
     }
 
     /// The manifest gets its name, then what is superfluous goes.
-    fn publish(&mut self, manifest: Manifest) -> Result<Trim> {
+    fn publish(&mut self, mut manifest: Manifest) -> Result<Trim> {
+        manifest.shards = std::mem::take(&mut self.written);
         let files = self.files.as_ref();
         let name = manifest_name(manifest.number);
         let partial = format!("{name}.partial");

@@ -29,7 +29,7 @@ use super::message::{Logged, Replies, What};
 use super::record::{self, Control, Numbered};
 use super::replay::Replay;
 use super::seals::{self, SealWriter};
-use super::snapshot::{self, Found, Manifest, SnapshotWriter};
+use super::snapshot::{self, Found, Manifest};
 use crate::config::Settings;
 use crate::failure::invalid;
 use crate::kept_identities::KeptIdentities;
@@ -98,8 +98,8 @@ pub struct Started {
     pub state: Applier,
     /// Where rows go on.
     pub outputs: Outputs,
-    /// Where snapshots go on.
-    pub snapshots: SnapshotWriter,
+    /// The snapshots that are kept.
+    pub snapshots: Vec<Manifest>,
     /// Memory for chunks.
     pub chunks: Arc<Chunks>,
     /// What was found and done, for people.
@@ -155,12 +155,11 @@ pub fn start(files: Arc<dyn Files>, settings: &Settings, clock: &dyn Clock) -> R
     let outbox = outbox(&files, settings, &state)?;
     let mut outputs = Outputs::new(batch_limits(settings), measured, outbox);
     tell_all(&mut state, &mut outputs)?;
-    let snapshots = SnapshotWriter::start(files, settings.snapshots.every_log_bytes, kept)?;
     let chunks = Arc::new(Chunks::new(shards, CHUNKS_KEPT));
     let mut replay = Replay::new(state, outputs, Arc::clone(&chunks));
     read_again(&writer, &mut replay, &mut report)?;
     let (state, outputs) = replay.finish();
-    Ok(Started { writer, state, outputs, snapshots, chunks, report })
+    Ok(Started { writer, state, outputs, snapshots: kept, chunks, report })
 }
 
 /// Every record below this was durable, as everything says that was made of the log: a log that ends before is damaged.

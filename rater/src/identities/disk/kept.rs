@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use weir_model::hash::{Fingerprint, PayloadDigest};
 
 use super::{Disk, Generation};
+use crate::identities::RANGE_BITS_MAX;
 use crate::identities::clock::Clock;
 use crate::identities::error::IdentitiesError;
 use crate::identities::run::{self, Place, Run, Section};
@@ -26,6 +27,12 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// No identity at all.
+    pub(crate) fn none() -> Kept {
+        let range_bits = RANGE_BITS_MAX;
+        Kept { clock: Clock::default(), range_bits, generations: vec![Vec::new()], newest: Vec::new() }
+    }
+
     /// The numbers of all runs.
     pub fn runs(&self) -> BTreeSet<u64> {
         self.generations.iter().flatten().map(|run| run.number).collect()
@@ -60,8 +67,7 @@ impl Disk {
 
     /// Makes durable what a merge on its way has finished; every complete run is.
     pub fn sync(&mut self) -> Result<(), IdentitiesError> {
-        let Some(merge) = &self.merge else { return Ok(()) };
-        run::sync(merge.number(), self.store.as_mut())
+        self.merge.as_mut().map_or(Ok(()), |merge| merge.sync())
     }
 
     /// Identities in all runs.

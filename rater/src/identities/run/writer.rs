@@ -10,13 +10,16 @@ use xxhash_rust::xxh3::Xxh3;
 use super::{BODY, PAGE, PAGE_BYTES, PAGE_RECORDS, Section, Shape, checksum, failed, head, seed};
 use crate::identities::error::IdentitiesError;
 use crate::identities::filter::Filter;
-use crate::identities::store::RunStore;
+use crate::identities::store::{RunFile, RunStore};
 use crate::identities::table::Entry;
 
 /// Writes a run in pieces of whole pages.
 #[derive(Debug)]
 pub struct RunWriter {
     number: u64,
+    file: Box<dyn RunFile>,
+    /// What people call it.
+    name: String,
     /// The section begun.
     section: Section,
     shape: Shape,
@@ -30,10 +33,11 @@ pub struct RunWriter {
 impl RunWriter {
     /// Begins run `number`.
     pub fn create(store: &mut dyn RunStore, number: u64, shape: Shape) -> Result<RunWriter, IdentitiesError> {
-        store.create(number).map_err(|source| failed(store, number, "create", source))?;
+        let file = store.create(number).map_err(|source| failed(store, number, "create", source))?;
         let mut piece = Vec::with_capacity(shape.piece_bytes);
         piece.extend_from_slice(&head(number));
-        Ok(RunWriter { number, section: Section::begun(0, 1, shape.sieve), shape, written: 0, piece, pages: 1 })
+        let (name, section) = (store.name(number), Section::begun(0, 1, shape.sieve));
+        Ok(RunWriter { number, file, name, section, shape, written: 0, piece, pages: 1 })
     }
 
     /// Its number.
@@ -53,7 +57,7 @@ impl RunWriter {
     }
 
     /// Appends the next record of the section, greater than all before.
-    pub fn push(&mut self, store: &mut dyn RunStore, entry: Entry) -> Result<(), IdentitiesError> {
+    pub fn push(&mut self, entry: Entry) -> Result<(), IdentitiesError> {
         let [low, high, payload] = entry;
         self.section.filter.push(low << self.shape.range_bits);
         for word in [low, high, payload] {
@@ -61,27 +65,27 @@ impl RunWriter {
         }
         self.written += 1;
         if self.written.rem_euclid(PAGE_RECORDS) == 0 {
-            self.end_page(store)?;
+            self.end_page()?;
         }
         Ok(())
     }
 
     /// Ends the section: it can be read.
-    pub fn end_section(&mut self, store: &mut dyn RunStore) -> Result<Section, IdentitiesError> {
+    pub fn end_section(&mut self) -> Result<Section, IdentitiesError> {
         assert_eq!(self.written, self.section.place.len, "a section holds as many identities as were announced");
         if self.written.rem_euclid(PAGE_RECORDS) != 0 {
-            self.end_page(store)?;
+            self.end_page()?;
         }
         let mut section = std::mem::replace(&mut self.section, Section::begun(0, self.pages, self.shape.sieve));
         self.written = 0;
         section.filter.finish();
-        section.place.filter_check = self.write_filter(store, &section.filter)?;
-        self.append(store)?;
+        section.place.filter_check = self.write_filter(&section.filter)?;
+        self.append()?;
         Ok(section)
     }
 
     /// Appends a filter up to the end of a page; its checksum.
-    fn write_filter(&mut self, store: &mut dyn RunStore, filter: &Filter) -> Result<u64, IdentitiesError> {
+    fn write_filter(&mut self, filter: &Filter) -> Result<u64, IdentitiesError> {
         let mut check = Xxh3::with_seed(seed(self.number, self.pages));
         filter.write(|mut bytes| {
             check.update(bytes);
@@ -91,7 +95,7 @@ impl RunWriter {
                 self.piece.extend_from_slice(now);
                 bytes = later;
                 if self.piece.len() == self.shape.piece_bytes {
-                    self.append(store)?;
+                    self.append()?;
                 }
             }
             Ok(())
@@ -101,25 +105,39 @@ impl RunWriter {
         Ok(check.digest())
     }
 
-    /// Ends the run after its last section.
-    pub fn finish(self, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
-        store.finish(self.number).map_err(|source| failed(store, self.number, "complete", source))
+    /// Nobody is going to read soon what was written.
+    pub fn forget(&mut self) {
+        self.file.forget();
     }
 
-    fn end_page(&mut self, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
+    /// What was written so far is to outlive the process.
+    pub fn sync(&mut self) -> Result<(), IdentitiesError> {
+        self.file.sync().map_err(|source| self.failed("sync", source))
+    }
+
+    /// Ends the run after its last section.
+    pub fn finish(mut self) -> Result<(), IdentitiesError> {
+        self.file.sync().map_err(|source| self.failed("complete", source))
+    }
+
+    fn end_page(&mut self) -> Result<(), IdentitiesError> {
         let begin = self.piece.len().saturating_sub(1) / PAGE * PAGE;
         self.piece.resize(begin + BODY, 0xFF);
         let checksum = checksum(self.piece.get(begin..).unwrap_or_default(), self.number, self.pages);
         self.piece.extend_from_slice(&checksum.to_le_bytes());
         self.pages += 1;
-        if self.piece.len() >= self.shape.piece_bytes { self.append(store) } else { Ok(()) }
+        if self.piece.len() >= self.shape.piece_bytes { self.append() } else { Ok(()) }
     }
 
-    fn append(&mut self, store: &mut dyn RunStore) -> Result<(), IdentitiesError> {
+    fn append(&mut self) -> Result<(), IdentitiesError> {
         if !self.piece.is_empty() {
-            store.append(self.number, &self.piece).map_err(|source| failed(store, self.number, "write", source))?;
+            self.file.append(&self.piece).map_err(|source| self.failed("write", source))?;
             self.piece.clear();
         }
         Ok(())
+    }
+
+    fn failed(&self, operation: &'static str, source: std::io::Error) -> IdentitiesError {
+        IdentitiesError::Store { operation, file: self.name.clone(), source }
     }
 }

@@ -17,7 +17,9 @@ enum Step {
     Known(Vec<(u64, u64)>),
     Fresh(u64),
     Week,
-    Snapshot,
+    /// A snapshot is begun, and then it is written, with whatever comes in between.
+    Take,
+    Write,
     /// The process ends; the next one has another budget, and maybe the newest snapshot is broken.
     Restart {
         memory_kib: u64,
@@ -34,7 +36,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => proptest::collection::vec((0..4000_u64, 0..2_u64), 0..700).prop_map(Step::Known),
         6 => (1..6000_u64).prop_map(Step::Fresh),
         1 => Just(Step::Week),
-        4 => Just(Step::Snapshot),
+        4 => Just(Step::Take),
+        4 => Just(Step::Write),
         3 => (budget(), any::<bool>()).prop_map(|(memory_kib, before_last)| Step::Restart { memory_kib, before_last }),
     ]
 }
@@ -48,6 +51,8 @@ struct Life {
     weeks: i64,
     /// The number of the next identity that nobody has seen.
     next: u64,
+    /// A snapshot that was begun.
+    taken: Option<(Settling, Model, i64)>,
     /// The last two snapshots.
     points: Vec<Point>,
 }
@@ -57,7 +62,16 @@ impl Life {
         let (disk, memory_bytes) = (MemoryDisk::durable(), memory_kib << 10);
         let mut identities = Identities::new(settings(memory_bytes, &disk));
         identities.advance(Instant::from_micros(0)).unwrap();
-        Life { disk, memory_bytes, identities, model: Model::new(), weeks: 0, next: 10_000, points: Vec::new() }
+        Life {
+            disk,
+            memory_bytes,
+            identities,
+            model: Model::new(),
+            weeks: 0,
+            next: 10_000,
+            taken: None,
+            points: Vec::new(),
+        }
     }
 
     fn admit(&mut self, events: &[(u64, u64)]) {
@@ -79,18 +93,41 @@ impl Life {
     }
 
     fn snapshot(&mut self) {
-        self.identities.settle().unwrap();
-        let point = Point { kept: self.identities.kept(), model: self.model.clone(), weeks: self.weeks };
-        self.points.push(point);
+        self.write();
+        self.take();
+        self.write();
+    }
+
+    fn take(&mut self) {
+        if self.taken.is_none() {
+            self.taken = Some((self.identities.settle().unwrap(), self.model.clone(), self.weeks));
+            self.retain();
+        }
+    }
+
+    fn write(&mut self) {
+        let Some((settling, model, weeks)) = self.taken.take() else { return };
+        let runs = settling.runs();
+        let kept = settling.write().unwrap();
+        assert_eq!(kept.runs(), runs);
+        self.points.push(Point { kept, model, weeks });
         self.points.drain(..self.points.len().saturating_sub(2));
-        self.disk.retain(&self.points.iter().flat_map(|point| point.kept.runs()).collect());
+        self.retain();
+    }
+
+    fn retain(&mut self) {
+        let kept = self.points.iter().flat_map(|point| point.kept.runs());
+        let taken = self.taken.iter().flat_map(|(settling, ..)| settling.runs());
+        self.disk.retain(&kept.chain(taken).collect());
     }
 
     fn restart(&mut self, memory_kib: u64, before_last: bool) {
-        self.memory_bytes = memory_kib << 10;
+        // What must be in memory does not fit into less.
+        self.memory_bytes = (memory_kib << 10).max((380 << 10) + self.model.len() * 8);
         if before_last && self.points.len() > 1 {
             self.points.pop();
         }
+        self.taken = None;
         self.disk.crash();
         let settings = settings(self.memory_bytes, &self.disk);
         let Some(point) = self.points.last().cloned() else {
@@ -100,7 +137,7 @@ impl Life {
             return;
         };
         self.identities = Identities::restored(settings, point.kept.clone()).unwrap().unwrap();
-        assert_eq!(self.identities.kept().generations, point.kept.generations);
+        assert_eq!(self.identities.disk.kept(), point.kept.generations);
         (self.model, self.weeks) = (point.model, point.weeks);
     }
 }
@@ -116,7 +153,8 @@ proptest! {
                 Step::Known(events) => life.admit(&events),
                 Step::Fresh(count) => life.fresh(count),
                 Step::Week => life.week(),
-                Step::Snapshot => life.snapshot(),
+                Step::Take => life.take(),
+                Step::Write => life.write(),
                 Step::Restart { memory_kib, before_last } => life.restart(memory_kib, before_last),
             }
         }
@@ -145,6 +183,30 @@ fn a_merge_on_its_way_is_kept() {
     }
     assert!(merging > 10, "{merging} snapshots of merges");
     life.admit(&(10_000..life.next).map(|number| (number, number % 2)).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_a_snapshot_wrote_is_not_looked_at() {
+    let mut life = Life::new(64 << 20);
+    for _ in 0..13 {
+        life.fresh(10_000);
+        life.snapshot();
+    }
+    // 13 is 8 and 4 and 1.
+    assert_eq!(life.points[1].kept.runs().len(), 3);
+    let read = life.disk.bytes_read();
+    life.admit(&(10_000..life.next).map(|number| (number, number % 2)).collect::<Vec<_>>());
+    assert_eq!(life.disk.bytes_read(), read);
+    // A week's end takes the runs over, and what came since the last of them.
+    let written = life.disk.bytes();
+    life.fresh(500);
+    life.week();
+    assert!(life.disk.bytes() < written + 300_000, "{written} bytes, then {}", life.disk.bytes());
+    life.admit(&(10_000..life.next).map(|number| (number, number % 2)).collect::<Vec<_>>());
+    assert!(life.disk.bytes_read() > read);
+    life.snapshot();
+    life.restart(4 << 10, false);
+    life.admit(&(10_000..life.next).map(|number| (number, 1)).collect::<Vec<_>>());
 }
 
 #[test]
@@ -255,8 +317,10 @@ fn a_disk_that_fails_leaves_the_snapshot_before() {
     life.fresh(2000);
     let operations = life.disk.operations();
     life.disk.fail_after(Some(operations + 3));
-    assert!(matches!(life.identities.settle(), Err(IdentitiesError::Store { .. })));
-    assert!(matches!(life.identities.settle(), Err(IdentitiesError::Failed)));
+    let settled = life.identities.settle().and_then(Settling::write);
+    assert!(matches!(settled, Err(IdentitiesError::Store { .. })));
+    let settled = life.identities.settle().and_then(Settling::write);
+    assert!(matches!(settled, Err(IdentitiesError::Failed | IdentitiesError::Store { .. })));
     life.disk.fail_after(None);
     life.restart(400, false);
     life.fresh(2000);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use crate::identities::RunStore;
+use crate::identities::{RunFile, RunStore};
 
 /// After `faults_after` operations the disk fails; a flipped byte is what a read may come across.
 #[derive(Debug, Clone, Default)]
@@ -108,21 +108,10 @@ impl MemoryDisk {
 }
 
 impl RunStore for MemoryDisk {
-    fn create(&mut self, run: u64) -> io::Result<()> {
+    fn create(&mut self, run: u64) -> io::Result<Box<dyn RunFile>> {
         let file = File { is_used: true, ..File::default() };
-        self.operate(|disk| disk.files.insert(run, file).is_none().then_some(()))
-    }
-
-    fn append(&mut self, run: u64, piece: &[u8]) -> io::Result<()> {
-        self.operate(|disk| disk.files.get_mut(&run).map(|file| file.bytes.extend_from_slice(piece)))
-    }
-
-    fn sync(&mut self, run: u64) -> io::Result<()> {
-        self.operate(|disk| disk.files.get_mut(&run).map(|file| file.synced = file.bytes.len()))
-    }
-
-    fn finish(&mut self, run: u64) -> io::Result<()> {
-        self.sync(run)
+        self.operate(|disk| disk.files.insert(run, file).is_none().then_some(()))?;
+        Ok(Box::new(MemoryFile { disk: self.clone(), run }))
     }
 
     fn open(&mut self, run: u64) -> io::Result<u64> {
@@ -164,5 +153,21 @@ impl RunStore for MemoryDisk {
 
     fn name(&self, run: u64) -> String {
         format!("run {run}")
+    }
+}
+
+#[derive(Debug)]
+struct MemoryFile {
+    disk: MemoryDisk,
+    run: u64,
+}
+
+impl RunFile for MemoryFile {
+    fn append(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.disk.operate(|disk| disk.files.get_mut(&self.run).map(|file| file.bytes.extend_from_slice(piece)))
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.disk.operate(|disk| disk.files.get_mut(&self.run).map(|file| file.synced = file.bytes.len()))
     }
 }
