@@ -1,7 +1,6 @@
 //! Entries of one range of hashes, one behind the other as they came.
 //!
-//! One piece of memory that is made larger or smaller and hardly ever given back whole: the allocator moves a large piece without
-//! copying it and returns to the system what is cut off, so that ranges can have memory in turn and none is lost between them.
+//! In blocks of one size: nothing is copied when they become more, and what one range gives back is just right for any other.
 #![expect(clippy::arithmetic_side_effects, reason = "counts of entries in memory")]
 
 use crate::prefetch::prefetch;
@@ -10,86 +9,85 @@ use crate::prefetch::prefetch;
 /// first.
 pub type Rest = [u32; 5];
 
-/// Entries of a piece that is moved without being copied: of more than 128 KiB. A smaller one grows by a fourth, a larger one by a part
-/// of 64.
-const LARGE: usize = 6_600;
-/// The least that there is room for: in small steps, and where memory is ample.
-const LEAST: usize = 64;
-const LEAST_AMPLE: usize = 512;
+/// Entries of a block, as a power of two: 5 KiB.
+const BLOCK_BITS: u32 = 8;
+const BLOCK: usize = 1 << BLOCK_BITS;
+const BLOCK_BYTES: usize = BLOCK * size_of::<Rest>();
 
-/// In which steps memory grows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Growth {
-    /// By a half: memory is ample, and so few steps are what counts.
-    Fast,
-    /// By little: what is not used is lost.
-    Tight,
-}
+type Block = Box<[Rest; BLOCK]>;
 
 /// Entries by number.
 #[derive(Debug, Default)]
-pub struct Entries(Vec<Rest>);
+pub struct Entries {
+    blocks: Vec<Block>,
+    len: usize,
+}
 
 impl Entries {
     /// Number of entries.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.len
     }
 
     /// Bytes that they take.
     pub fn bytes(&self) -> usize {
-        self.0.capacity() * size_of::<Rest>()
+        self.blocks.len() * BLOCK_BYTES + self.blocks.capacity() * size_of::<Block>()
     }
 
-    /// Bytes that `len` entries take more when they grow.
-    pub fn bytes_to_grow(len: usize, growth: Growth) -> usize {
-        step(len, growth) * size_of::<Rest>()
+    /// Bytes that `new` entries take at the most, spread over `ranges` ranges of up to `len`.
+    pub fn bytes_to_grow(new: usize, ranges: usize, len: usize) -> usize {
+        let ranges = ranges.min(new);
+        let blocks = (new >> BLOCK_BITS) + ranges;
+        // Their list doubles.
+        blocks * BLOCK_BYTES + ranges * ((len >> BLOCK_BITS) + 4) * size_of::<Block>()
     }
 
     /// Appends an entry; its number is the length before.
     #[inline]
-    pub fn push(&mut self, rest: Rest, growth: Growth) {
-        if self.0.len() == self.0.capacity() {
-            self.grow(growth);
+    pub fn push(&mut self, rest: Rest) {
+        let at = self.len & (BLOCK - 1);
+        if at == 0 {
+            self.grow();
         }
-        self.0.push(rest);
+        if let Some(place) = self.blocks.last_mut().and_then(|block| block.get_mut(at)) {
+            *place = rest;
+        }
+        self.len += 1;
     }
 
     /// An entry.
     #[inline]
     pub fn get(&self, number: u32) -> Option<&Rest> {
-        self.0.get(crate::at(number))
+        let number = crate::at(number);
+        self.blocks.get(number >> BLOCK_BITS)?.get(number & (BLOCK - 1))
     }
 
     /// Starts to bring an entry into the cache.
     #[inline]
     pub fn prefetch(&self, number: u32) {
-        prefetch(&self.0, crate::at(number));
+        let number = crate::at(number);
+        if let Some(block) = self.blocks.get(number >> BLOCK_BITS) {
+            prefetch(block.as_slice(), number & (BLOCK - 1));
+        }
     }
 
     /// Starts to bring the place of the next entry into the cache.
     #[inline]
     pub fn prefetch_next(&self) {
-        prefetch(&self.0, self.0.len().saturating_sub(1));
+        if let Some(block) = self.blocks.last() {
+            prefetch(block.as_slice(), self.len & (BLOCK - 1));
+        }
     }
 
-    /// Forgets all, and gives their memory back; but a large piece stays a large one.
+    /// Forgets all, and gives their memory back.
     pub fn clear(&mut self) {
-        self.0.clear();
-        self.0.shrink_to(if self.0.capacity() > LARGE { LARGE } else { 0 });
+        *self = Entries::default();
     }
 
     #[cold]
-    fn grow(&mut self, growth: Growth) {
-        self.0.reserve_exact(step(self.0.len(), growth));
-    }
-}
-
-fn step(len: usize, growth: Growth) -> usize {
-    match growth {
-        Growth::Fast => LEAST_AMPLE.max(len >> 1),
-        Growth::Tight if len < LARGE => LEAST.max(len >> 2),
-        Growth::Tight => len >> 6,
+    fn grow(&mut self) {
+        let block = vec![[0; 5]; BLOCK].into_boxed_slice().try_into();
+        self.blocks.push(block.unwrap_or_else(|_| unreachable!("a block has the length of a block")));
     }
 }
 
@@ -103,13 +101,15 @@ mod tests {
         assert_eq!((entries.len(), entries.bytes(), entries.get(0)), (0, 0, None));
         for number in 0..20_000 {
             assert_eq!(entries.len(), crate::at(number));
-            entries.push([number, 1, 2, 3, 4], Growth::Tight);
+            let most = entries.bytes() + Entries::bytes_to_grow(1, 32, entries.len());
+            entries.push([number, 1, 2, 3, 4]);
+            assert!(entries.bytes() <= most, "{} of {most} bytes for {number}", entries.bytes());
             assert_eq!(entries.get(number), Some(&[number, 1, 2, 3, 4]));
         }
         assert!((0..20_000).all(|number| entries.get(number) == Some(&[number, 1, 2, 3, 4])));
-        assert_eq!(entries.get(20_000), None);
-        assert!((400_000..400_000 + Entries::bytes_to_grow(20_000, Growth::Tight)).contains(&entries.bytes()));
+        assert_eq!(entries.get(20_480), None);
+        assert!((400_000..400_000 + BLOCK_BYTES + 2048).contains(&entries.bytes()), "{}", entries.bytes());
         entries.clear();
-        assert_eq!((entries.len(), entries.bytes(), entries.get(0)), (0, LARGE * 20, None));
+        assert_eq!((entries.len(), entries.bytes(), entries.get(0)), (0, 0, None));
     }
 }

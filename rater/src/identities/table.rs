@@ -8,7 +8,7 @@
 
 use weir_model::hash::{Fingerprint, PayloadDigest};
 
-use super::entries::{Entries, Growth, Rest};
+use super::entries::{Entries, Rest};
 use super::slots::{Found, Slots, number_in, tag_in};
 use crate::next_index;
 use crate::prefetch::AHEAD;
@@ -35,6 +35,15 @@ const NO_REST: Rest = [u32::MAX; 5];
 const HOMES_MIN: usize = 256;
 /// Ranges that may grow while a batch is admitted: they grow at different times, but chance has a say.
 const GROWING: usize = 2;
+
+/// In which steps slots grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Growth {
+    /// By a half: memory is ample, and so few steps are what counts.
+    Fast,
+    /// By little: what is not used is lost.
+    Tight,
+}
 
 /// Identities of one shard.
 #[derive(Debug)]
@@ -95,9 +104,7 @@ impl Table {
         // The scratch may have to be larger, too.
         let growing =
             (larger - self.homes_max) * self.ranges.len().min(GROWING) + larger.saturating_sub(self.scratch.capacity());
-        let range_len = self.homes_max.min(self.len + new);
-        let entries =
-            Entries::bytes_to_grow(range_len, self.growth()) * self.ranges.len().min(GROWING) + new * size_of::<Rest>();
+        let entries = Entries::bytes_to_grow(new, self.ranges.len(), self.homes_max.min(self.len + new));
         self.bytes() + growing * size_of::<u64>() + entries
     }
 
@@ -122,7 +129,7 @@ impl Table {
     pub fn admit(&mut self, fingerprint: Fingerprint, payload: PayloadDigest) -> Admission {
         let [low, high] = halves(fingerprint);
         let tag = low >> 32;
-        let (at, range_bits, growth) = (self.range_of(tag), self.range_bits, self.growth());
+        let (at, range_bits) = (self.range_of(tag), self.range_bits);
         let Some(Range { slots, entries }) = self.ranges.get_mut(at) else { unreachable!("every tag has a range") };
         let rest = rest_of([low, high, payload.0]);
         let [r0, r1, r2, digest @ ..] = rest;
@@ -137,7 +144,7 @@ impl Table {
         };
         let before = slots.bytes() + entries.bytes();
         slots.insert(slot, tag, next_index(entries.len()));
-        entries.push(rest, growth);
+        entries.push(rest);
         self.held_bytes += slots.bytes() + entries.bytes() - before;
         let is_full = slots.is_full();
         self.len += 1;
@@ -211,7 +218,6 @@ impl Table {
         usize::try_from(tag >> (32 - self.range_bits)).unwrap_or(usize::MAX)
     }
 
-    #[inline]
     fn growth(&self) -> Growth {
         if self.held_bytes < self.ample_bytes { Growth::Fast } else { Growth::Tight }
     }
