@@ -76,7 +76,7 @@ impl Files for Disk {
 
     fn remove(&self, path: &str) -> Result<(), FileError> {
         let path = self.path(path);
-        named("remove", &path, fs::remove_file(&path))
+        named("remove", &path, remove(&path))
     }
 
     fn sync_folder(&self, folder: &str) -> Result<(), FileError> {
@@ -141,6 +141,30 @@ fn write_all(file: &mut File, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Bytes whose room is given back at once.
+#[cfg(unix)]
+const RELEASE_BYTES: u64 = 8 << 20;
+
+/// The name at once, then the room piece by piece: while a file system gives back 128 MiB at once, 35 ms or so, it syncs nothing for others.
+#[cfg(unix)]
+fn remove(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(path);
+    fs::remove_file(path)?;
+    if let Ok(file) = file {
+        let mut bytes = file.metadata()?.len();
+        while bytes > RELEASE_BYTES {
+            bytes -= RELEASE_BYTES;
+            file.set_len(bytes)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
 }
 
 /// What the system cannot do at once becomes two steps, after the first of which the file has both names.

@@ -214,8 +214,8 @@ pub struct Trimmed {
 }
 
 impl Trimmed {
-    /// Removes them; how many there were. This takes long, tens of milliseconds for each, and need not be done where the log is written; but
-    /// what was trimmed earlier goes first.
+    /// Removes them; how many there were. This takes long, tens of milliseconds for each, and is best done elsewhere than where the log is
+    /// written; but what was trimmed earlier goes first.
     pub fn remove(self) -> Result<usize, FileError> {
         let Trimmed { folder, segments, first_offset } = self;
         let ends = segments.iter().skip(1).copied().chain([first_offset]);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use weir_model::hash::{Digest, Fingerprint, PayloadDigest};
-use weir_rater::identities::{Admission, Identities, IdentitySettings, RunFile, RunStore, Settling};
+use weir_rater::identities::{Admission, Copied, Identities, IdentitySettings, RunFile, RunStore, Settling};
 
 /// Events of a batch: what a chunk of 1 MiB holds for one of 16 shards.
 const BATCH: usize = 270;
@@ -94,7 +94,7 @@ fn admit(identities: &mut Identities, first: u64, (events, snapshot_every): (u64
         let admitted = identities.admit(batch, payloads, |admission| new += u64::from(admission == Admission::New));
         admitted.expect("memory does not fail");
         if new / snapshot_every > before {
-            let settled = identities.settle().and_then(Settling::write);
+            let settled = identities.settle(Copied::default()).and_then(Settling::write);
             settled.expect("memory does not fail");
         }
     }

@@ -32,7 +32,7 @@ pub use error::IdentitiesError;
 pub(crate) use filter::Sieve;
 pub(crate) use run::Place;
 use settled::Settled;
-pub use settled::Settling;
+pub use settled::{Copied, Settling};
 pub use store::{NoStore, RunFile, RunStore};
 pub use table::Admission;
 use table::Table;
@@ -176,12 +176,12 @@ impl Identities {
     }
 
     /// What brings the identities back as they are now, once it is written: by then what is in memory outlives the process, if there is a place for
-    /// that. Until it is written there must not be another one.
-    pub fn settle(&mut self) -> Result<Settling, IdentitiesError> {
+    /// that. Until it is written there must not be another one. `copied` is memory.
+    pub fn settle(&mut self, copied: Copied) -> Result<Settling, IdentitiesError> {
         if self.failed {
             return Err(IdentitiesError::Failed);
         }
-        let settled = self.begin_to_settle();
+        let settled = self.begin_to_settle(copied);
         self.failed = settled.is_err();
         settled
     }
@@ -262,22 +262,23 @@ impl Identities {
         self.table.len() >= self.table.ranges() * RANGE_LEN_MIN
     }
 
-    fn begin_to_settle(&mut self) -> Result<Settling, IdentitiesError> {
+    fn begin_to_settle(&mut self, mut copied: Copied) -> Result<Settling, IdentitiesError> {
         let Identities { table, settled, disk, clock, .. } = self;
         self.next_range = 0;
         disk.end_spill()?;
         disk.sync()?;
         let unwritten = if disk.is_durable() && settled.unsettled_len(table) >= table.ranges() * RANGE_LEN_MIN {
-            Some(settled.begin(table, disk)?)
+            Some(settled.begin(table, disk, &mut copied)?)
         } else {
+            settled.copy_unsettled(table, &mut copied);
             None
         };
         let kept = Kept { clock: *clock, range_bits: disk.range_bits(), generations: disk.kept(), newest: Vec::new() };
-        let (settled, unsettled) = settled.view(table);
+        let settled = settled.view();
         let left = self.memory_bytes.saturating_sub(self.bytes());
         self.disk.begin_merge(left)?;
         self.note_memory(0);
-        Ok(Settling { kept, settled, unsettled, unwritten })
+        Ok(Settling { kept, settled, copied, unwritten })
     }
 
     fn spill_next(&mut self) -> Result<(), IdentitiesError> {

@@ -34,7 +34,7 @@ pub use counters::{Counters, UnpricedUsage};
 pub use event_view::EventView;
 pub use plan::{PlanError, RatingPlan};
 pub use shard::{Known, KnownBucket, KnownSum, KnownSums, ReplanError, ResumeError, Rows, Shard};
-pub use snapshot::{Snapshot, SnapshotError, TakenSnapshot};
+pub use snapshot::{Snapshot, SnapshotError, SnapshotMemory, TakenSnapshot};
 pub use subjects::{Spot, Subjects};
 pub use sums::{Sum, SumKey, Sums};
 

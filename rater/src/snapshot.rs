@@ -22,7 +22,7 @@ use weir_model::verdict::UnpricedReason;
 use crate::buckets::{Bucket, BucketKey, Buckets};
 use crate::combos::{Combo, Combos};
 use crate::counters::{Counters, UnpricedUsage};
-use crate::identities::{Identities, IdentitiesError, IdentitySettings, Kept, Settling};
+use crate::identities::{Copied, Identities, IdentitiesError, IdentitySettings, Kept, Settling};
 use crate::plan::RatingPlan;
 use crate::shard::Shard;
 use crate::subjects::{Customer, NONE, Stretch, Subjects};
@@ -83,6 +83,13 @@ pub struct TakenSnapshot {
     rest: Writer,
 }
 
+/// Memory of a snapshot that was written, for the next one.
+#[derive(Debug, Default)]
+pub struct SnapshotMemory {
+    identities: Copied,
+    rest: Vec<u8>,
+}
+
 impl TakenSnapshot {
     /// The runs that the snapshot will name.
     pub fn runs(&self) -> BTreeSet<u64> {
@@ -91,15 +98,15 @@ impl TakenSnapshot {
 
     /// Writes identities that are in memory only to a run, if files outlive the process, so that the bytes hold few of them. This takes a while, and the
     /// shard may go on meanwhile, on another thread; until then there must not be a further snapshot of it.
-    pub fn write(self) -> Result<Snapshot, SnapshotError> {
-        let kept = self.identities.write().map_err(SnapshotError::Identities)?;
-        let bytes = state(self.head, &kept, &self.rest);
-        Ok(Snapshot { bytes, runs: kept.runs() })
+    pub fn write(self, memory: Vec<u8>) -> Result<(Snapshot, SnapshotMemory), SnapshotError> {
+        let (kept, identities) = self.identities.write().map_err(SnapshotError::Identities)?;
+        let bytes = state(memory, (self.head, &kept, &self.rest));
+        Ok((Snapshot { bytes, runs: kept.runs() }, SnapshotMemory { identities, rest: self.rest.into_memory() }))
     }
 }
 
-fn state(head: Head, kept: &Kept, rest: &Writer) -> Vec<u8> {
-    let mut out = Writer::new(FORMAT_VERSION);
+fn state(memory: Vec<u8>, (head, kept, rest): (Head, &Kept, &Writer)) -> Vec<u8> {
+    let mut out = Writer::new(FORMAT_VERSION, memory);
     out.u64(head.catalog);
     out.u16(head.number);
     out.u16(head.shards);
@@ -111,18 +118,19 @@ fn state(head: Head, kept: &Kept, rest: &Writer) -> Vec<u8> {
 impl Shard {
     /// The shard's state, written.
     pub fn snapshot(&mut self) -> Result<Snapshot, SnapshotError> {
-        self.take_snapshot()?.write()
+        let (snapshot, _) = self.take_snapshot(SnapshotMemory::default())?.write(Vec::new())?;
+        Ok(snapshot)
     }
 
     /// The shard's state as it is now. After an error the shard gives no verdicts.
-    pub fn take_snapshot(&mut self) -> Result<TakenSnapshot, SnapshotError> {
-        let identities = self.identities.settle().map_err(SnapshotError::Identities)?;
-        Ok(TakenSnapshot { head: self.head(), identities, rest: self.rest() })
+    pub fn take_snapshot(&mut self, memory: SnapshotMemory) -> Result<TakenSnapshot, SnapshotError> {
+        let identities = self.identities.settle(memory.identities).map_err(SnapshotError::Identities)?;
+        Ok(TakenSnapshot { head: self.head(), identities, rest: self.rest(memory.rest) })
     }
 
     /// The shard's state without its identities: what a close keeps. A shard restored from it knows no event, and every total.
     pub fn sealed(&self) -> Vec<u8> {
-        state(self.head(), &Kept::none(), &self.rest())
+        state(Vec::new(), (self.head(), &Kept::none(), &self.rest(Vec::new())))
     }
 
     fn head(&self) -> Head {
@@ -130,8 +138,8 @@ impl Shard {
     }
 
     /// Everything but the identities.
-    fn rest(&self) -> Writer {
-        let mut out = Writer::default();
+    fn rest(&self, memory: Vec<u8>) -> Writer {
+        let mut out = Writer::without_head(memory);
         write_subjects(&mut out, &self.subjects);
         out.all(self.combos.entries(), |out, combo| {
             out.all(&combo.group, |out, value| out.bytes(value.as_bytes()));

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use weir::kept_identities::KeptIdentities;
 use weir_files::Disk;
 use weir_model::hash::{Digest, Fingerprint, PayloadDigest};
-use weir_rater::identities::{Admission, Identities, Kept};
+use weir_rater::identities::{Admission, Copied, Identities, Kept};
 
 const SHARDS: u16 = 16;
 /// Events of a batch: what a chunk of 1 MiB holds for one of 16 shards.
@@ -102,7 +102,7 @@ fn fill(folder: &Arc<KeptIdentities>, memory_bytes: u64, (count, every): (u64, u
 fn snapshot(folder: &KeptIdentities, shards: &mut [Identities], before: &mut [BTreeSet<u64>]) -> Result<Vec<Kept>> {
     let mut all = Vec::new();
     for ((shard, identities), before) in (0..).zip(shards).zip(before) {
-        let kept = identities.settle()?.write()?;
+        let (kept, _) = identities.settle(Copied::default())?.write()?;
         let runs = kept.runs();
         folder.retain(shard, &(&runs | before))?;
         *before = runs;

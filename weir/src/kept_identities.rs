@@ -53,11 +53,16 @@ impl KeptIdentities {
     /// Removes the files of a shard that are neither used nor among `named`: the runs of all snapshots that are kept or still being
     /// written.
     pub fn retain(&self, shard: u16, named: &BTreeSet<u64>) -> Result<(), FileError> {
+        self.left_behind(shard, named)?.into_iter().try_for_each(|path| self.files.remove(&path))
+    }
+
+    /// The files that [`KeptIdentities::retain`] removes. They stay superfluous: no number is given twice.
+    pub fn left_behind(&self, shard: u16, named: &BTreeSet<u64>) -> Result<Vec<String>, FileError> {
         // A file is used before it is there, so that those which are there and not used were left behind.
         let numbers = self.numbers(shard)?;
-        let used = self.used().clone();
+        let used = self.used();
         let is_left = |number: &u64| !named.contains(number) && !used.contains(&(shard, *number));
-        numbers.into_iter().filter(is_left).try_for_each(|number| self.files.remove(&self.path(shard, number)))
+        Ok(numbers.into_iter().filter(is_left).map(|number| self.path(shard, number)).collect())
     }
 
     /// The numbers of a shard's files.

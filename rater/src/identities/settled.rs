@@ -45,12 +45,16 @@ impl Settled {
         last.and_then(|run| run.ends.get(range)).copied().unwrap_or(0)
     }
 
-    /// The entries that only the table has, sorted within each range.
-    fn unsettled(&self, table: &Table) -> Vec<Vec<Entry>> {
-        (0..table.ranges()).map(|range| table.entries_from(range, self.end(range))).collect()
+    /// Copies the entries that only the table has, sorted within each range.
+    pub fn copy_unsettled(&self, table: &Table, copied: &mut Copied) {
+        copied.0.resize_with(table.ranges(), Vec::new);
+        for (range, entries) in copied.0.iter_mut().enumerate() {
+            entries.clear();
+            table.entries_from(range, self.end(range), entries);
+        }
     }
 
-    /// How many they are.
+    /// How many there are.
     pub fn unsettled_len(&self, table: &Table) -> usize {
         (0..table.ranges()).map(|range| table.range_len(range) - crate::at(self.end(range))).sum()
     }
@@ -61,8 +65,8 @@ impl Settled {
         ends.iter().enumerate().map(|(range, end)| crate::at(end - self.end_before(run, range))).sum()
     }
 
-    /// A run with everything that is in none.
-    pub fn begin(&mut self, table: &Table, disk: &mut Disk) -> Result<Unwritten, IdentitiesError> {
+    /// Begins a run of everything that is in none, which it copies.
+    pub fn begin(&mut self, table: &Table, disk: &mut Disk, copied: &mut Copied) -> Result<Unwritten, IdentitiesError> {
         let mut len = self.unsettled_len(table);
         while let Some(last) = self.runs.len().checked_sub(1) {
             let last_len = self.len(last);
@@ -72,22 +76,22 @@ impl Settled {
             self.runs.pop().map_or(Ok(()), |run| disk.give_up(run.number))?;
             len += last_len;
         }
-        let ranges = self.unsettled(table);
+        self.copy_unsettled(table, copied);
         let writer = disk.begin_apart()?;
         let ends = (0..table.ranges()).map(|range| crate::next_index(table.range_len(range))).collect();
         let sections = Sections::default();
         self.runs.push(SettledRun { number: writer.number(), ends, sections: Arc::clone(&sections) });
-        Ok(Unwritten { writer, ranges, sections })
+        Ok(Unwritten { writer, sections })
     }
 
-    /// What is in runs, and in none, as it is now.
-    pub fn view(&self, table: &Table) -> (Vec<SettledView>, Vec<Vec<Entry>>) {
+    /// What is in runs, as it is now.
+    pub fn view(&self) -> Vec<SettledView> {
         let view = |(at, run): (usize, &SettledRun)| SettledView {
             number: run.number,
             ranges: (0..run.ends.len()).filter(|range| self.has(at, *range)).collect(),
             sections: Arc::clone(&run.sections),
         };
-        (self.runs.iter().enumerate().map(view).collect(), self.unsettled(table))
+        self.runs.iter().enumerate().map(view).collect()
     }
 
     /// Whether a run has identities of a range that count.
@@ -143,18 +147,16 @@ pub struct SettledView {
 #[derive(Debug)]
 pub struct Unwritten {
     writer: RunWriter,
-    /// Sorted.
-    ranges: Vec<Vec<Entry>>,
     sections: Sections,
 }
 
 impl Unwritten {
-    fn write(self) -> Result<(), IdentitiesError> {
-        let Unwritten { mut writer, ranges, sections } = self;
+    fn write(self, copied: &Copied) -> Result<(), IdentitiesError> {
+        let Unwritten { mut writer, sections } = self;
         let mut written = Vec::new();
-        for (range, entries) in ranges.into_iter().enumerate().filter(|(_, entries)| !entries.is_empty()) {
+        for (range, entries) in copied.0.iter().enumerate().filter(|(_, entries)| !entries.is_empty()) {
             writer.begin_section(crate::next_index(entries.len()));
-            entries.into_iter().try_for_each(|entry| writer.push(entry))?;
+            entries.iter().try_for_each(|entry| writer.push(*entry))?;
             written.push(KeptSection { range, place: writer.end_section()?.place });
             writer.forget();
         }
@@ -166,12 +168,17 @@ impl Unwritten {
     }
 }
 
+/// Entries copied from a table, by range; used again, because memory that was used a moment ago is faster than memory that never was.
+#[derive(Debug, Default)]
+pub struct Copied(Vec<Vec<Entry>>);
+
 /// What brings identities back, once it is written.
 #[derive(Debug)]
 pub struct Settling {
     pub(super) kept: Kept,
     pub(super) settled: Vec<SettledView>,
-    pub(super) unsettled: Vec<Vec<Entry>>,
+    /// What goes into the run, or what is in none.
+    pub(super) copied: Copied,
     pub(super) unwritten: Option<Unwritten>,
 }
 
@@ -183,10 +190,14 @@ impl Settling {
         runs
     }
 
-    /// Writes what is in no run yet. On an error the identities are of no use to later snapshots.
-    pub fn write(self) -> Result<Kept, IdentitiesError> {
-        let Settling { mut kept, settled, unsettled, unwritten } = self;
-        unwritten.map_or(Ok(()), Unwritten::write)?;
+    /// Writes what is in no run yet; gives what is to be kept, and the memory that it took. On an error the identities are of no use to later
+    /// snapshots.
+    pub fn write(self) -> Result<(Kept, Copied), IdentitiesError> {
+        let Settling { mut kept, settled, copied, unwritten } = self;
+        match unwritten {
+            Some(unwritten) => unwritten.write(&copied)?,
+            None => kept.newest = copied.0.iter().flatten().map(|entry| identity(*entry)).collect(),
+        }
         for SettledView { number, ranges, sections } in settled {
             // It was not written: whoever was to do so has failed.
             let sections = sections.get().ok_or(IdentitiesError::Failed)?;
@@ -195,7 +206,6 @@ impl Settling {
                 current.push(KeptRun { number, level: 0, sections });
             }
         }
-        kept.newest = unsettled.into_iter().flatten().map(identity).collect();
-        Ok(kept)
+        Ok((kept, copied))
     }
 }

@@ -8,7 +8,7 @@ const MAGIC: &[u8; 8] = b"WEIRSHRD";
 const CHECKSUM_BYTES: usize = 8;
 
 /// Appends values to a snapshot.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Writer(Vec<u8>);
 
 macro_rules! numbers {
@@ -24,10 +24,23 @@ macro_rules! numbers {
 numbers!(u16 u32 u64 i64 u128 i128);
 
 impl Writer {
-    pub fn new(version: u32) -> Writer {
-        let mut writer = Writer(MAGIC.to_vec());
+    /// Begins with the head, in memory that may have been used before.
+    pub fn new(version: u32, memory: Vec<u8>) -> Writer {
+        let mut writer = Writer::without_head(memory);
+        writer.0.extend_from_slice(MAGIC);
         writer.u32(version);
         writer
+    }
+
+    /// For what is appended to another one.
+    pub fn without_head(mut memory: Vec<u8>) -> Writer {
+        memory.clear();
+        Writer(memory)
+    }
+
+    /// The memory, to be used again.
+    pub fn into_memory(self) -> Vec<u8> {
+        self.0
     }
 
     /// What another one has written.

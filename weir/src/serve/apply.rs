@@ -183,12 +183,10 @@ impl Applier {
         }
     }
 
-    /// Files of identities that no kept snapshot names may go.
-    pub fn retain_runs(&self, named: &BTreeMap<u16, BTreeSet<u64>>) -> Result<()> {
-        for (shard, runs) in named {
-            self.spread.identities.retain(*shard, runs)?;
-        }
-        Ok(())
+    /// Files of identities that no kept snapshot names, and no shard uses.
+    pub fn left_behind(&self, named: &BTreeMap<u16, BTreeSet<u64>>) -> Result<Vec<String>> {
+        let left = named.iter().map(|(shard, runs)| self.spread.identities.left_behind(*shard, runs));
+        Ok(left.collect::<Result<Vec<_>, _>>()?.concat())
     }
 
     /// Makes or finds the settings of a shard's identities.

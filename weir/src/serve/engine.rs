@@ -20,7 +20,7 @@ use super::apply::Applier;
 use super::archive::Outputs;
 use super::message::{Applied, Counts, Done, Logged, Question, Refusal, Replies, Reply, ToEngine, ToJournal, What};
 use super::record::Rejected;
-use super::snapshot::{Cycle, SnapshotWriter};
+use super::snapshot::{Cycle, SnapshotWriter, Superfluous};
 use super::status::Status;
 
 /// Records that are applied together, shard by shard.
@@ -150,7 +150,7 @@ impl Engine {
                     self.durable_offset = offset;
                     self.release()?;
                 }
-                ToEngine::Trimmed(trimmed) => self.snapshots.remove(trimmed)?,
+                ToEngine::Trimmed(trimmed) => self.snapshots.remove(Superfluous::Log(trimmed))?,
                 ToEngine::Ask(question) => {
                     self.apply_events(&mut events)?;
                     self.ask(question);
@@ -286,7 +286,7 @@ impl Engine {
         if let Some(mut trim) = self.snapshots.take_trim()? {
             self.cycle.iter().for_each(|cycle| cycle.add_runs(&mut trim.runs));
             self.status.snapshot_offset.store(trim.newest, Ordering::Release);
-            self.state.retain_runs(&trim.runs)?;
+            self.snapshots.remove(Superfluous::Files(self.state.left_behind(&trim.runs)?))?;
             // The journal may be on its way out; then nothing is trimmed.
             let _ = self.journal.try_send(ToJournal::Trim(trim.before));
         }

@@ -10,14 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::IoSlice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use weir_files::Files;
 use weir_log::Trimmed;
-use weir_rater::{Snapshot, TakenSnapshot};
+use weir_rater::{Snapshot, SnapshotMemory, TakenSnapshot};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::apply::{Applier, Counted};
@@ -117,7 +117,7 @@ impl Cycle {
     /// Takes the next shard as it is now.
     pub fn take_shard(&mut self, state: &mut Applier, writer: &SnapshotWriter) -> Result<()> {
         let number = self.runs.len();
-        let shard = state.shards[number].take_snapshot()?;
+        let shard = state.shards[number].take_snapshot(writer.memory())?;
         let next_offset = state.next_offset();
         let file = format!("{FOLDER}/{:012}-shard-{number:04}", self.manifest.number);
         self.runs.push(shard.runs());
@@ -129,7 +129,15 @@ impl Cycle {
 enum Task {
     Write(Box<Taken>),
     Publish(Box<Manifest>),
-    Remove(Trimmed),
+    Remove(Superfluous),
+}
+
+/// What nobody needs any more.
+pub enum Superfluous {
+    /// Of the log.
+    Log(Trimmed),
+    /// Others, by path.
+    Files(Vec<String>),
 }
 
 /// A shard that is to be written.
@@ -146,6 +154,7 @@ pub struct SnapshotWriter {
     tasks: Option<Sender<Task>>,
     /// Tasks that are not done.
     unfinished: Arc<AtomicUsize>,
+    used: Receiver<SnapshotMemory>,
     published: Receiver<Result<Trim>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -160,16 +169,17 @@ impl SnapshotWriter {
     ) -> Result<SnapshotWriter> {
         let (tasks, inbox) = channel();
         let (results, published) = channel();
+        let (memory, used) = sync_channel(1);
         let next_number = kept.last().map_or(1, |last| last.number + 1);
         let unfinished = Arc::new(AtomicUsize::new(0));
         let left = Arc::clone(&unfinished);
         let work = move || {
-            let mut store = Store { files, kept, written: Vec::new() };
+            let mut store = Store { files, kept, written: Vec::new(), memory, bytes: Vec::new() };
             while let Ok(task) = inbox.recv() {
                 let result = match task {
                     Task::Write(taken) => store.write(*taken).map(|()| None),
                     Task::Publish(manifest) => store.publish(*manifest).map(Some),
-                    Task::Remove(trimmed) => trimmed.remove().context("cannot trim the log").map(|_| None),
+                    Task::Remove(superfluous) => store.remove(superfluous).map(|()| None),
                 };
                 let goes_on = result.is_ok();
                 let is_heard = result.transpose().is_none_or(|result| results.send(result).is_ok());
@@ -181,7 +191,7 @@ impl SnapshotWriter {
             }
         };
         let thread = Some(std::thread::Builder::new().name("snapshots".to_owned()).spawn(work)?);
-        Ok(SnapshotWriter { every_log_bytes, next_number, tasks: Some(tasks), unfinished, published, thread })
+        Ok(SnapshotWriter { every_log_bytes, next_number, tasks: Some(tasks), unfinished, used, published, thread })
     }
 
     /// Whether everything that it was given is done.
@@ -192,6 +202,11 @@ impl SnapshotWriter {
     /// Whether so much log calls for a snapshot.
     pub fn is_due(&self, log_bytes: u64) -> bool {
         log_bytes >= self.every_log_bytes
+    }
+
+    /// Memory that was used before, if there is some.
+    fn memory(&self) -> SnapshotMemory {
+        self.used.try_recv().unwrap_or_default()
     }
 
     /// Begins one.
@@ -215,9 +230,9 @@ impl SnapshotWriter {
         self.send(Task::Publish(Box::new(cycle.manifest)))
     }
 
-    /// Removes what the log needs no more.
-    pub fn remove(&self, trimmed: Trimmed) -> Result<()> {
-        self.send(Task::Remove(trimmed))
+    /// Removes files.
+    pub fn remove(&self, superfluous: Superfluous) -> Result<()> {
+        self.send(Task::Remove(superfluous))
     }
 
     /// What the latest publication has made superfluous.
@@ -251,16 +266,29 @@ struct Store {
     kept: Vec<Manifest>,
     /// The shards of the snapshot that comes next.
     written: Vec<ShardEntry>,
+    /// Memory for the engine, as much as one shard takes.
+    memory: SyncSender<SnapshotMemory>,
+    bytes: Vec<u8>,
 }
 
 impl Store {
     fn write(&mut self, taken: Taken) -> Result<()> {
         let Taken { file, next_offset, shard } = taken;
-        let Snapshot { bytes, runs } = shard.write()?;
+        let (Snapshot { bytes, runs }, memory) = shard.write(std::mem::take(&mut self.bytes))?;
+        // If the engine has enough, this goes.
+        let _ = self.memory.try_send(memory);
         write_synced(self.files.as_ref(), &file, &bytes)?;
         let checksum = format!("{:016x}", xxh3_64(&bytes));
         self.written.push(ShardEntry { file, bytes: bytes.len() as u64, checksum, next_offset, runs });
+        self.bytes = bytes;
         Ok(())
+    }
+
+    fn remove(&self, superfluous: Superfluous) -> Result<()> {
+        match superfluous {
+            Superfluous::Log(trimmed) => trimmed.remove().context("cannot trim the log").map(|_| ()),
+            Superfluous::Files(paths) => Ok(paths.iter().try_for_each(|path| self.files.remove(path))?),
+        }
     }
 
     /// The manifest gets its name, then what is superfluous goes.
@@ -327,6 +355,8 @@ pub fn write_synced(files: &dyn Files, path: &str, bytes: &[u8]) -> Result<()> {
         files.remove(path)?;
     }
     let mut file = files.create(path)?;
+    // Or the log's next sync waits for what is written here.
+    file.preallocate(bytes.len() as u64)?;
     for piece in bytes.chunks(PIECE_BYTES) {
         file.append(&mut [IoSlice::new(piece)])?;
         file.sync()?;

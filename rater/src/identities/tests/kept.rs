@@ -100,7 +100,7 @@ impl Life {
 
     fn take(&mut self) {
         if self.taken.is_none() {
-            self.taken = Some((self.identities.settle().unwrap(), self.model.clone(), self.weeks));
+            self.taken = Some((self.identities.settle(Copied::default()).unwrap(), self.model.clone(), self.weeks));
             self.retain();
         }
     }
@@ -108,7 +108,7 @@ impl Life {
     fn write(&mut self) {
         let Some((settling, model, weeks)) = self.taken.take() else { return };
         let runs = settling.runs();
-        let kept = settling.write().unwrap();
+        let (kept, _) = settling.write().unwrap();
         assert_eq!(kept.runs(), runs);
         self.points.push(Point { kept, model, weeks });
         self.points.drain(..self.points.len().saturating_sub(2));
@@ -317,9 +317,9 @@ fn a_disk_that_fails_leaves_the_snapshot_before() {
     life.fresh(2000);
     let operations = life.disk.operations();
     life.disk.fail_after(Some(operations + 3));
-    let settled = life.identities.settle().and_then(Settling::write);
+    let settled = life.identities.settle(Copied::default()).and_then(Settling::write);
     assert!(matches!(settled, Err(IdentitiesError::Store { .. })));
-    let settled = life.identities.settle().and_then(Settling::write);
+    let settled = life.identities.settle(Copied::default()).and_then(Settling::write);
     assert!(matches!(settled, Err(IdentitiesError::Failed | IdentitiesError::Store { .. })));
     life.disk.fail_after(None);
     life.restart(400, false);
