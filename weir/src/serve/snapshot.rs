@@ -174,6 +174,7 @@ impl SnapshotWriter {
         let unfinished = Arc::new(AtomicUsize::new(0));
         let left = Arc::clone(&unfinished);
         let work = move || {
+            give_way();
             let mut store = Store { files, kept, written: Vec::new(), memory, bytes: Vec::new() };
             while let Ok(task) = inbox.recv() {
                 let result = match task {
@@ -258,6 +259,12 @@ impl SnapshotWriter {
         self.take_trim()?;
         bail!("snapshots cannot be written any more")
     }
+}
+
+/// Whoever answers a request goes before this thread where there are not processors for both.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);
 }
 
 /// The thread's side.
