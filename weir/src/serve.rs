@@ -25,6 +25,7 @@ mod stats;
 mod status;
 mod telemetry;
 mod thresholds;
+mod whole_files;
 
 use std::net::SocketAddr;
 use std::path::Path;

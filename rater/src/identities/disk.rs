@@ -3,6 +3,7 @@
 //! All runs of a shard are disjoint, over all generations: an identity is entered once, and stays where it was entered.
 #![expect(clippy::arithmetic_side_effects, reason = "sizes and counts of what is in memory")]
 
+mod apart;
 mod kept;
 
 use weir_model::hash::{Fingerprint, PayloadDigest};
@@ -305,32 +306,6 @@ impl Disk {
             }
         }
         Ok(false)
-    }
-
-    /// Begins a run that is no part of any generation.
-    pub fn begin_apart(&mut self) -> Result<RunWriter, IdentitiesError> {
-        let (number, shape) = (self.number_run()?, self.shape());
-        RunWriter::create(self.store.as_mut(), number, shape)
-    }
-
-    /// A run that is no part of any generation is not needed any more.
-    pub fn give_up(&mut self, run: u64) -> Result<(), IdentitiesError> {
-        run::delete(run, self.store.as_mut())
-    }
-
-    /// A section of a run that was no part of any generation becomes one of the current generation.
-    pub fn adopt(&mut self, run: u64, section: &KeptSection) -> Result<(), IdentitiesError> {
-        let read = Section::read(self.store.as_ref(), run, section.place)?;
-        let runs_before = self.runs().count();
-        if let Some(current) = self.generations.last_mut() {
-            current.len += u64::from(section.place.len);
-            if !current.has(run) {
-                current.runs.push(Run::begun(run, 0));
-                self.used.runs_max = self.used.runs_max.max(bytes(runs_before + 1));
-            }
-        }
-        self.put(run, section.range, read);
-        Ok(())
     }
 
     /// The number of a run to be written.

@@ -14,7 +14,7 @@ use weir_rater::Shard;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::control::ControlState;
-use super::snapshot::{checked, read_all, with_checksum, write_synced};
+use super::whole_files::{checked, read_all, with_checksum, write_synced};
 
 /// The folder below the data folder.
 pub const FOLDER: &str = "seals";

@@ -6,30 +6,29 @@
 //! manifest, and two of them are kept: if the newest is broken the one before is used. The engine only copies what has changed; a thread sorts it
 //! and writes it in synced pieces, so that the log's own syncs do not wait for long.
 
+mod store;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::IoSlice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread::JoinHandle;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use weir_files::Files;
 use weir_log::Trimmed;
-use weir_rater::{Snapshot, SnapshotMemory, TakenSnapshot};
+use weir_rater::{SnapshotMemory, TakenSnapshot};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::apply::{Applier, Counted};
 use super::archive::Measured;
 use super::control::ControlState;
+use super::whole_files::{checked, read_all};
+use store::{Store, give_way};
 
 /// The folder below the data folder.
 pub const FOLDER: &str = "snapshots";
-/// Bytes written between two syncs.
-const PIECE_BYTES: usize = 8 << 20;
-/// Snapshots that are kept.
-const KEPT: usize = 2;
 /// Version of the manifest.
 const FORMAT: u32 = 1;
 
@@ -259,151 +258,6 @@ impl SnapshotWriter {
         self.take_trim()?;
         bail!("snapshots cannot be written any more")
     }
-}
-
-/// Whoever answers a request goes before this thread where there are not processors for both.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);
-}
-
-/// The thread's side.
-struct Store {
-    files: Arc<dyn Files>,
-    kept: Vec<Manifest>,
-    /// The shards of the snapshot that comes next.
-    written: Vec<ShardEntry>,
-    /// Memory for the engine, as much as one shard takes.
-    memory: SyncSender<SnapshotMemory>,
-    bytes: Vec<u8>,
-}
-
-impl Store {
-    fn write(&mut self, taken: Taken) -> Result<()> {
-        let Taken { file, next_offset, shard } = taken;
-        let (Snapshot { bytes, runs }, memory) = shard.write(std::mem::take(&mut self.bytes))?;
-        // If the engine has enough, this goes.
-        let _ = self.memory.try_send(memory);
-        write_synced(self.files.as_ref(), &file, &bytes)?;
-        let checksum = format!("{:016x}", xxh3_64(&bytes));
-        self.written.push(ShardEntry { file, bytes: bytes.len() as u64, checksum, next_offset, runs });
-        self.bytes = bytes;
-        Ok(())
-    }
-
-    fn remove(&self, superfluous: Superfluous) -> Result<()> {
-        match superfluous {
-            Superfluous::Log(trimmed) => trimmed.remove().context("cannot trim the log").map(|_| ()),
-            Superfluous::Files(paths) => Ok(paths.iter().try_for_each(|path| self.files.remove(path))?),
-        }
-    }
-
-    /// The manifest gets its name, then what is superfluous goes.
-    fn publish(&mut self, mut manifest: Manifest) -> Result<Trim> {
-        manifest.shards = std::mem::take(&mut self.written);
-        let files = self.files.as_ref();
-        let name = manifest_name(manifest.number);
-        let partial = format!("{name}.partial");
-        write_synced(files, &partial, &with_checksum(serde_json::to_vec(&manifest)?))?;
-        // A manifest is never there without the files that it names.
-        files.sync_folder(FOLDER)?;
-        files.rename(&partial, &name)?;
-        files.sync_folder(FOLDER)?;
-        self.kept.push(manifest);
-        while self.kept.len() > KEPT {
-            self.kept.remove(0);
-        }
-        sweep(files, &self.kept)?;
-        Ok(trim_of(&self.kept))
-    }
-}
-
-/// What need not be kept beside some snapshots.
-fn trim_of(kept: &[Manifest]) -> Trim {
-    let begins = |manifest: &Manifest| manifest.counted.next_offset;
-    let mut runs: BTreeMap<u16, BTreeSet<u64>> = BTreeMap::new();
-    for manifest in kept {
-        for (shard, entry) in (0_u16..).zip(&manifest.shards) {
-            runs.entry(shard).or_default().extend(&entry.runs);
-        }
-    }
-    Trim { newest: kept.last().map_or(0, begins), before: kept.first().map_or(0, begins), runs }
-}
-
-fn manifest_name(number: u64) -> String {
-    format!("{FOLDER}/{number:012}.json")
-}
-
-/// Removes files that no kept snapshot names.
-fn sweep(files: &dyn Files, kept: &[Manifest]) -> Result<()> {
-    let named: BTreeSet<String> = kept
-        .iter()
-        .flat_map(|manifest| {
-            manifest.shards.iter().map(|shard| shard.file.clone()).chain([manifest_name(manifest.number)])
-        })
-        .collect();
-    let newest = kept.last().map_or(0, |manifest| manifest.number);
-    for name in files.list(FOLDER)? {
-        let path = format!("{FOLDER}/{name}");
-        // A later snapshot is being written.
-        let number: Option<u64> = name.get(..12).and_then(|digits| digits.parse().ok());
-        if !named.contains(&path) && number.is_some_and(|number| number <= newest) {
-            files.remove(&path)?;
-        }
-    }
-    files.sync_folder(FOLDER)?;
-    Ok(())
-}
-
-/// Writes a file in synced pieces; its name is durable once its folder is synced.
-pub fn write_synced(files: &dyn Files, path: &str, bytes: &[u8]) -> Result<()> {
-    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-    if files.list(folder)?.iter().any(|known| known == name) {
-        files.remove(path)?;
-    }
-    let mut file = files.create(path)?;
-    // Or the log's next sync waits for what is written here.
-    file.preallocate(bytes.len() as u64)?;
-    for piece in bytes.chunks(PIECE_BYTES) {
-        file.append(&mut [IoSlice::new(piece)])?;
-        file.sync()?;
-        file.forget();
-    }
-    file.sync()?;
-    Ok(())
-}
-
-/// JSON and, on a line of its own behind it, its XXH3-64 in hexadecimal.
-pub fn with_checksum(mut json: Vec<u8>) -> Vec<u8> {
-    json.extend(format!("\n{:016x}\n", xxh3_64(&json)).into_bytes());
-    json
-}
-
-/// The JSON of such a file, if it is as it was written.
-pub fn checked(bytes: &[u8]) -> Result<&str> {
-    let text = std::str::from_utf8(bytes).context("it is no text")?;
-    let ended = text.strip_suffix('\n').context("its end is missing")?;
-    let (json, checksum) = ended.rsplit_once('\n').context("its checksum is missing")?;
-    if format!("{:016x}", xxh3_64(json.as_bytes())) != checksum {
-        bail!("its checksum does not match");
-    }
-    Ok(json)
-}
-
-/// Reads a whole file.
-pub fn read_all(files: &dyn Files, path: &str) -> Result<Vec<u8>> {
-    let file = files.open(path)?;
-    let length = usize::try_from(file.length()?).with_context(|| format!("{path} is too large"))?;
-    let mut bytes = vec![0; length];
-    let mut at = 0;
-    while at < length {
-        let read = file.read_at(at as u64, &mut bytes[at..])?;
-        if read == 0 {
-            bail!("{path} became shorter while it was read");
-        }
-        at += read;
-    }
-    Ok(bytes)
 }
 
 /// Finds the newest whole snapshot, with all that are kept; broken ones are named in the log and left behind.

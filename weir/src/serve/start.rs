@@ -30,6 +30,7 @@ use super::record::{self, Control, Numbered};
 use super::replay::Replay;
 use super::seals::{self, SealWriter};
 use super::snapshot::{self, Found, Manifest};
+use super::whole_files;
 use crate::config::Settings;
 use crate::failure::invalid;
 use crate::kept_identities::KeptIdentities;
@@ -308,7 +309,7 @@ pub fn open_for_control(folder: &DataFolder, settings: &Settings, clock: &dyn Cl
 
 fn deployment(files: &dyn Files) -> Result<Deployment> {
     if files.list("")?.iter().any(|name| name == DEPLOYMENT) {
-        let deployment: Deployment = serde_json::from_slice(&snapshot::read_all(files, DEPLOYMENT)?)
+        let deployment: Deployment = serde_json::from_slice(&whole_files::read_all(files, DEPLOYMENT)?)
             .with_context(|| format!("{DEPLOYMENT} is damaged"))?;
         if deployment.format != 1 {
             bail!("the data folder has layout {}; this version knows layout 1", deployment.format);
@@ -317,7 +318,7 @@ fn deployment(files: &dyn Files) -> Result<Deployment> {
     }
     let deployment = Deployment { format: 1, id: super::keys::random_hex::<16>()? };
     let partial = format!("{DEPLOYMENT}.partial");
-    snapshot::write_synced(files, &partial, &serde_json::to_vec_pretty(&deployment)?)?;
+    whole_files::write_synced(files, &partial, &serde_json::to_vec_pretty(&deployment)?)?;
     files.rename(&partial, DEPLOYMENT)?;
     files.sync_folder("")?;
     Ok(deployment)

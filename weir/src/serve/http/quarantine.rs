@@ -14,8 +14,8 @@ use utoipa::{IntoParams, ToSchema};
 use weir_files::Files;
 
 use super::super::control::Role;
-use super::super::snapshot::read_all;
 use super::super::start::ARCHIVE;
+use super::super::whole_files::read_all;
 use super::answer::{self, Problem, Taken};
 use super::change::read_json;
 use super::extract::Query;
