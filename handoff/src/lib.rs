@@ -111,6 +111,11 @@ impl<T> Sender<T> {
         }
     }
 
+    /// How many items wait, for people: it may have changed by the time that it is told.
+    pub fn depth(&self) -> usize {
+        self.queue.ring.depth()
+    }
+
     /// As [`Waker::wake`].
     pub fn wake(&self) {
         self.queue.items.ring();

@@ -129,6 +129,21 @@ fn the_receiver_wakes_for_other_reasons() {
     });
 }
 
+#[test]
+fn depth_is_what_waits() {
+    let (sender, mut receiver) = bounded(4);
+    let mut group = Vec::new();
+    for round in 0..3 {
+        for item in 0..4 {
+            assert_eq!(sender.depth(), item, "round {round}");
+            sender.try_send(item).unwrap();
+        }
+        assert_eq!((sender.depth(), receiver.drain(&mut group), sender.depth()), (4, 4, 0));
+        sender.try_send(9).unwrap();
+        assert_eq!((sender.depth(), receiver.drain(&mut group), sender.depth()), (1, 1, 0));
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Send(u8),

@@ -75,6 +75,14 @@ fn text(app: &App) -> String {
         page.head(name, "gauge", help);
         page.line(name, "", value);
     }
+    page.head(
+        "weir_queue_depth",
+        "gauge",
+        "What waits for a thread: requests for the journal, records for the engine.",
+    );
+    for (queue, depth) in [("journal", app.journal.depth()), ("engine", app.engine.depth())] {
+        page.line("weir_queue_depth", &format!("{{queue=\"{queue}\"}}"), depth as u64);
+    }
     page.histogram("weir_log_sync_seconds", "How long syncs of the log take.", &status.syncs);
     page.histogram("weir_ingest_seconds", "From a request to POST /v1/events to its answer.", &status.requests);
     page.0
