@@ -62,7 +62,7 @@ fn generate(folder: &Path, seed: u64) -> Expected {
     let mut history: Vec<(u64, u64, u64, u64)> = Vec::new();
     for file in ["a.ndjson", "b.ndjson"] {
         let mut text = String::new();
-        for _ in 0..30_000 {
+        for _ in 0..70_000 {
             let repeat = history.len() > 100 && prng.below(10) == 0;
             let (id, customer, meter, value) = if repeat {
                 let position = usize::try_from(prng.below(history.len() as u64)).unwrap();

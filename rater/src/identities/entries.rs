@@ -9,8 +9,8 @@ use crate::prefetch::prefetch;
 /// first.
 pub type Rest = [u32; 5];
 
-/// Entries of a block, as a power of two: 5 KiB.
-const BLOCK_BITS: u32 = 8;
+/// Entries of a block, as a power of two: 10 KiB.
+const BLOCK_BITS: u32 = 9;
 const BLOCK: usize = 1 << BLOCK_BITS;
 const BLOCK_BYTES: usize = BLOCK * size_of::<Rest>();
 
@@ -107,7 +107,7 @@ mod tests {
             assert_eq!(entries.get(number), Some(&[number, 1, 2, 3, 4]));
         }
         assert!((0..20_000).all(|number| entries.get(number) == Some(&[number, 1, 2, 3, 4])));
-        assert_eq!(entries.get(20_480), None);
+        assert_eq!(entries.get(20_992), None);
         assert!((400_000..400_000 + BLOCK_BYTES + 2048).contains(&entries.bytes()), "{}", entries.bytes());
         entries.clear();
         assert_eq!((entries.len(), entries.bytes(), entries.get(0)), (0, 0, None));

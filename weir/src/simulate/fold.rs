@@ -166,7 +166,8 @@ impl<'f> Fold<'f> {
             }
             let event_type = types.get(i);
             let Some(needs) = self.of.needs.get(event_type.at()) else { continue };
-            if needs.rows {
+            // What no charge reads may be rejected nevertheless.
+            if needs.rows || !needs.sums {
                 rest.push(row);
             }
             if !needs.sums {

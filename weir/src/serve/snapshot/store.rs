@@ -1,6 +1,7 @@
 //! What the thread of snapshots does: writes shards, publishes manifests, removes what is superfluous.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
@@ -48,7 +49,16 @@ impl Store {
     pub fn remove(&self, superfluous: Superfluous) -> Result<()> {
         match superfluous {
             Superfluous::Log(trimmed) => trimmed.remove().context("cannot trim the log").map(|_| ()),
-            Superfluous::Files(paths) => Ok(paths.iter().try_for_each(|path| self.files.remove(path))?),
+            Superfluous::Files(paths) => {
+                for path in paths {
+                    match self.files.remove(&path) {
+                        // It was listed twice, before it was removed.
+                        Err(error) if error.kind() == ErrorKind::NotFound => {}
+                        removed => removed?,
+                    }
+                }
+                Ok(())
+            }
         }
     }
 
