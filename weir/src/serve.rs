@@ -124,9 +124,9 @@ impl Node {
         if let Some(torn) = &report.torn {
             tracing::warn!(torn, "a write that nobody was told of was cut off the log's end");
         }
-        let seconds = began.elapsed().as_secs_f64();
+        let (seconds, replay_seconds) = (began.elapsed().as_secs_f64(), report.replay.as_secs_f64());
         let start::StartReport { snapshot, records, events, .. } = report;
-        tracing::info!(snapshot, records, events, seconds, "recovered");
+        tracing::info!(snapshot, records, events, replay_seconds, seconds, "recovered");
         let status = Arc::new(Status::default());
         let epoch = Arc::clone(&state.epoch);
         let (to_journal, journal_inbox) = weir_handoff::bounded(QUEUE);

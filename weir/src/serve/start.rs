@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -116,6 +117,8 @@ pub struct StartReport {
     pub records: u64,
     /// Events in them.
     pub events: u64,
+    /// How long that took.
+    pub replay: Duration,
     /// What was cut off the log's end, in words.
     pub torn: Option<String>,
 }
@@ -158,7 +161,9 @@ pub fn start(files: Arc<dyn Files>, settings: &Settings, clock: &dyn Clock) -> R
     tell_all(&mut state, &mut outputs)?;
     let chunks = Arc::new(Chunks::new(shards, CHUNKS_KEPT));
     let mut replay = Replay::new(state, outputs, Arc::clone(&chunks));
+    let began = std::time::Instant::now();
     read_again(&writer, &mut replay, &mut report)?;
+    report.replay = began.elapsed();
     let (state, outputs) = replay.finish();
     Ok(Started { writer, state, outputs, snapshots: kept, chunks, report })
 }
