@@ -188,6 +188,16 @@ pub struct Logged {
     pub what: What,
 }
 
+impl Logged {
+    /// How many events were sent with it.
+    pub fn events(&self) -> u64 {
+        match &self.what {
+            What::Events(chunk, _) => chunk.received,
+            What::Control(..) | What::Tick => 0,
+        }
+    }
+}
+
 /// What a record is, decoded.
 #[derive(Debug)]
 pub enum What {

@@ -3,7 +3,6 @@
 //! Owns: the data folder's layout, its lock, its first record, and the order of recovery: log, snapshot, archive, replay. Does not own: what each
 //! of them reads. When this returns, everything that was acknowledged before is there.
 
-use std::collections::HashSet;
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,10 +12,8 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use weir_aggregator::{Outbox, Owner, Progress, archived_offset};
 use weir_files::{Below, Disk, FileError, Files};
-use weir_ingest::DecodeScratch;
-use weir_log::{DeploymentId, Entry, Record, Writer};
+use weir_log::{DeploymentId, Entry, Writer};
 use weir_model::catalog::{self, NoFiles};
-use weir_model::event::Chunk;
 use weir_model::rated::Openings;
 use weir_rater::{Rows, Shard};
 
@@ -26,9 +23,8 @@ use super::archive::{BatchLimits, Measured, Outputs};
 use super::clock::Clock;
 use super::control::ControlState;
 use super::epoch::Epoch;
-use super::message::{Logged, Replies, What};
 use super::record::{self, Control, Numbered};
-use super::replay::Replay;
+use super::replay::{LogReader, Replay};
 use super::seals::{self, SealWriter};
 use super::snapshot::{self, Found, Manifest};
 use super::whole_files;
@@ -160,9 +156,11 @@ pub fn start(files: Arc<dyn Files>, settings: &Settings, clock: &dyn Clock) -> R
     let mut outputs = Outputs::new(batch_limits(settings), measured, outbox);
     tell_all(&mut state, &mut outputs)?;
     let chunks = Arc::new(Chunks::new(shards, CHUNKS_KEPT));
-    let mut replay = Replay::new(state, outputs, Arc::clone(&chunks));
     let began = std::time::Instant::now();
-    read_again(&writer, &mut replay, &mut report)?;
+    let reader = writer.reader(state.next_offset()).context("cannot read the log")?;
+    let log = LogReader::new(reader, Arc::clone(&state.epoch), Arc::clone(&chunks));
+    let mut replay = Replay::new(state, outputs, Arc::clone(&chunks));
+    (report.records, report.events) = replay.read(log)?;
     report.replay = began.elapsed();
     let (state, outputs) = replay.finish();
     Ok(Started { writer, state, outputs, snapshots: kept, chunks, report })
@@ -221,60 +219,6 @@ fn restore(state: &mut Applier, manifest: &Manifest, bytes: &[Vec<u8>]) -> Resul
     }
     let ahead = manifest.shards.iter().map(|entry| entry.next_offset).collect();
     state.restore(manifest.counted.clone(), shards, ahead)
-}
-
-/// Applies the log from where the snapshot began.
-fn read_again(writer: &Writer, replay: &mut Replay, report: &mut StartReport) -> Result<()> {
-    let mut reader = writer.reader(replay.next_offset()).context("cannot read the log")?;
-    let mut scratch = DecodeScratch::new();
-    while let Some(record) = reader.read().context("cannot read the log")? {
-        let logged = decode(&record, replay, &mut scratch)
-            .with_context(|| format!("cannot read record {} of the log", record.offset))?;
-        report.records += 1;
-        if let What::Events(chunk, _) = &logged.what {
-            report.events += chunk.received;
-        }
-        replay.apply(logged)?;
-    }
-    Ok(())
-}
-
-/// A record as the journal made it.
-fn decode(record: &Record<'_>, replay: &Replay, scratch: &mut DecodeScratch) -> Result<Logged> {
-    let what = match record.kind {
-        record::TICK => What::Tick,
-        record::CONTROL => {
-            let numbered: Numbered = serde_json::from_slice(record.payload)?;
-            let before = replay.epoch();
-            let mut control = before.control.clone();
-            control.apply(&numbered)?;
-            What::Control(Box::new((numbered, Arc::new(Epoch::follow(control, before, None)?))), None)
-        }
-        record::LINES | record::MIXED | record::COLUMNS => {
-            let rules = replay.epoch().rules.as_ref().context("events stand before the first catalog")?;
-            let (rejected, events) = match record.kind {
-                record::LINES => (Vec::new(), record.payload),
-                _ => record::parts(record.payload).context("its parts do not fit together")?,
-            };
-            let mut chunk: Chunk;
-            if record.kind == record::COLUMNS {
-                let left_out: HashSet<u64> = rejected.iter().map(|rejected| rejected.index).collect();
-                chunk = super::columns::decode(events, &rules.decoder, replay.chunks().take(), &left_out)?;
-            } else {
-                chunk = replay.chunks().take();
-                chunk.text.extend_from_slice(events);
-                rules.decoder.decode_ndjson(&mut chunk, scratch);
-            }
-            if !chunk.rejected.is_empty() {
-                bail!("an event that was accepted does not decode any more: {}", chunk.rejected[0].sentence);
-            }
-            super::journal::keep_rejected(&mut chunk, &rejected);
-            super::journal::fix_times(&mut chunk, record.log_time);
-            What::Events(chunk, Replies::None)
-        }
-        other => bail!("its kind is {}, which this version does not know", other.code()),
-    };
-    Ok(Logged { offset: record.offset, log_time: record.log_time, bytes: record.payload.len() as u64, what })
 }
 
 /// The log's first record.
