@@ -28,7 +28,9 @@ use weir_files::{Files, Simulated};
 /// A bit of one byte in so many is turned.
 const EVERY: usize = 127;
 
-static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::narrow(12, settings(&[])));
+/// The two snapshots begin in different segments: there is one that is kept for the older one only.
+static SCRIPT: LazyLock<Script> =
+    LazyLock::new(|| Script::narrow(12, settings(&[("WEIR_SNAPSHOTS__EVERY_LOG_BYTES", "3600B")])));
 
 /// What a stopped server leaves, and its statistics.
 static LEFT: LazyLock<(Simulated, Value)> = LazyLock::new(|| {

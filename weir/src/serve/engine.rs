@@ -122,10 +122,12 @@ impl Engine {
 
     /// Waits until there is something to do; `false` if the journal is gone.
     fn receive(&mut self, group: &mut Vec<ToEngine>) -> bool {
-        if !self.cycle.as_ref().is_some_and(Cycle::has_shards_left) {
+        let snapshots = &self.snapshots;
+        let goes_on = |cycle: &Cycle| cycle.has_shards_left() || !snapshots.is_idle();
+        if !self.cycle.as_ref().is_some_and(goes_on) {
             return self.inbox.receive(group).is_ok();
         }
-        let snapshots = &self.snapshots;
+        // The snapshot goes on even if nobody sends.
         self.inbox.wait(|| snapshots.is_idle());
         self.inbox.drain(group) > 0 || snapshots.is_idle()
     }
@@ -268,28 +270,37 @@ impl Engine {
 
     /// One step of a snapshot: begins one, takes a shard once the one before is written, or publishes it.
     fn step_snapshot(&mut self) -> Result<()> {
+        // Asked first: what was published by then is told below, while the snapshot under way still says which runs it names.
+        let is_idle = self.snapshots.is_idle();
+        self.let_go()?;
         let Some(cycle) = &mut self.cycle else {
             if self.snapshots.is_due(self.state.log_bytes()) {
                 self.cycle = Some(self.snapshots.begin(&mut self.state, self.outputs.measured()));
             }
             return Ok(());
         };
+        if !is_idle {
+            return Ok(());
+        }
         if cycle.has_shards_left() {
-            let next = self.snapshots.is_idle();
-            return if next { cycle.take_shard(&mut self.state, &self.snapshots) } else { Ok(()) };
+            return cycle.take_shard(&mut self.state, &self.snapshots);
         }
         let safe = self.outputs.archived().min(self.durable_offset);
         if cycle.end_offset() <= safe {
             let cycle = self.cycle.take().expect("just seen");
             self.snapshots.publish(cycle)?;
         }
-        if let Some(mut trim) = self.snapshots.take_trim()? {
-            self.cycle.iter().for_each(|cycle| cycle.add_runs(&mut trim.runs));
-            self.status.snapshot_offset.store(trim.newest, Ordering::Release);
-            self.snapshots.remove(Superfluous::Files(self.state.left_behind(&trim.runs)?))?;
-            // The journal may be on its way out; then nothing is trimmed.
-            let _ = self.journal.try_send(ToJournal::Trim(trim.before));
-        }
+        Ok(())
+    }
+
+    /// Lets go of what the latest publication has made superfluous.
+    fn let_go(&mut self) -> Result<()> {
+        let Some(mut trim) = self.snapshots.take_trim()? else { return Ok(()) };
+        self.cycle.iter().for_each(|cycle| cycle.add_runs(&mut trim.runs));
+        self.status.snapshot_offset.store(trim.newest, Ordering::Release);
+        self.snapshots.remove(Superfluous::Files(self.state.left_behind(&trim.runs)?))?;
+        // The journal may be on its way out; then nothing is trimmed.
+        let _ = self.journal.try_send(ToJournal::Trim(trim.before));
         Ok(())
     }
 
@@ -297,6 +308,15 @@ impl Engine {
     fn finish(&mut self) -> Result<()> {
         self.release()?;
         self.refuse_all();
+        let safe = self.outputs.archived().min(self.durable_offset);
+        if let Some(mut cycle) = self.cycle.take() {
+            while cycle.has_shards_left() {
+                cycle.take_shard(&mut self.state, &self.snapshots)?;
+            }
+            if cycle.end_offset() <= safe {
+                self.snapshots.publish(cycle)?;
+            }
+        }
         self.outputs.finish()?;
         self.snapshots.finish()
     }
