@@ -303,6 +303,8 @@ impl Identities {
     /// The current generation is complete.
     fn seal(&mut self) -> Result<(), IdentitiesError> {
         self.end_spill()?;
+        let largest = (0..self.table.ranges()).map(|range| self.table.range_len(range)).max().unwrap_or(0);
+        self.note_memory(self.disk.bytes_to_spill(largest));
         self.on_disk += count(self.settled.spill(&mut self.table, &mut self.disk)?);
         self.end_spill()?;
         self.disk.seal();

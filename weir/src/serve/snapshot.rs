@@ -11,7 +11,7 @@ mod store;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use anyhow::{Result, anyhow, bail};
@@ -237,7 +237,17 @@ impl SnapshotWriter {
 
     /// What the latest publication has made superfluous.
     pub fn take_trim(&self) -> Result<Option<Trim>> {
-        self.published.try_iter().last().transpose()
+        let mut latest = None;
+        loop {
+            match self.published.try_recv() {
+                Ok(published) => latest = Some(published?),
+                // Its thread ends by itself only after an error, which it sends, or in a panic.
+                Err(TryRecvError::Disconnected) if self.tasks.is_some() => {
+                    bail!("internal error: the thread of snapshots is gone")
+                }
+                Err(_) => return Ok(latest),
+            }
+        }
     }
 
     /// Waits until everything is written.
